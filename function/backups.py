@@ -1,0 +1,90 @@
+"""The domain: the command to delete one manual backup, the backup, and the outcomes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteBackup:
+    """Delete this one manual backup.
+
+    Args:
+        project_id: 32 ASCII letters and digits.
+        backup_id: 1 to 64 ASCII letters, digits and hyphens.
+        instance_id: if given, the backup must belong to it.
+        dry_run: do everything but the deletion.
+        judged: when the policy judged.
+        expires: after it the command is stale.
+    """
+
+    project_id: str
+    backup_id: str
+    instance_id: str | None = None
+    dry_run: bool = False
+    judged: datetime | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A backup as the list shows it; None where the list doesn't say, or says it unreadably.
+
+    Args:
+        type: `auto` or `manual`.
+        status: `BUILDING`, `COMPLETED`, `FAILED` or `AVAILABLE`.
+        begin_time: with its offset.
+        description: empty if there is none.
+    """
+
+    id: str
+    name: str | None = None
+    instance_id: str | None = None
+    type: str | None = None
+    status: str | None = None
+    begin_time: datetime | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """The backup is gone.
+
+    Args:
+        absence: None if the API deleted it now; else it was gone already, and either the API stated so or a list
+            showed nothing.
+        response: the JSON of the API's answer to the DELETE, if one was sent and had a body.
+    """
+
+    absence: Literal["stated", "not_listed"] | None = None
+    backup_name: str | None = None
+    response: object = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A final refusal that lies in the event or the backup: asking again would not change it."""
+
+    error_code: str
+    error_msg: str
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """No DELETE was sent by this delivery, and why.
+
+    Args:
+        reason: a stable word.
+        message: a sentence for people.
+        would_delete: for a dry run, the backup that would have been deleted.
+    """
+
+    reason: str
+    message: str
+    would_delete: Backup | None = None
+
+
+Outcome = Deleted | Failed | Skipped

@@ -1,0 +1,67 @@
+"""What keeps a delivery from a final outcome, and whose fault it is.
+
+An outcome is a value and is final. An exception is not final: the event will come again.
+"""
+
+
+class ReaperError(Exception):
+    """The base; never raised itself."""
+
+
+class ConfigError(ReaperError):
+    """The environment is unusable; the message names every fault."""
+
+
+class NotAnEventError(ReaperError):
+    """What was delivered is no CloudEvent that we accept: 400, 413 or 415, whole, to the deliverer.
+
+    Data that does not fit is no such fault: it is a value, `Failed`.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFinalError(ReaperError):
+    """There is no final outcome yet.
+
+    Args:
+        error_code: the API's own code, or a fixed word of ours.
+        error_msg: the API's own text, or a sentence of ours; never a secret.
+        http_status: the status the API answered with, if it did.
+        retry_after: the API's `Retry-After`, as it came.
+        request_id: the API's `X-Request-Id`.
+    """
+
+    def __init__(
+        self,
+        error_code: str,
+        error_msg: str,
+        *,
+        http_status: int | None = None,
+        retry_after: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{error_code}: {error_msg}")
+        self.error_code = error_code
+        self.error_msg = error_msg
+        self.http_status = http_status
+        self.retry_after = retry_after
+        self.request_id = request_id
+
+
+class ApiUnavailableError(NotFinalError):
+    """The API is throttled, busy or broken, or did not answer."""
+
+
+class ApiDeniedError(NotFinalError):
+    """The credential, a permission or the account: an operator must act."""
+
+
+class UndecidedError(NotFinalError):
+    """A guard or a read-back got no clear answer."""
+
+
+class SinkError(NotFinalError):
+    """The result could not be published."""

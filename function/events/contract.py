@@ -1,0 +1,163 @@
+"""Our events: the command in an expired backup's event, and the event that tells its outcome."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final, assert_never
+from uuid import NAMESPACE_URL, uuid5
+
+from ..backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
+from ..errors import NotAnEventError
+from .binding import Event, Unreadable, read_time
+
+EXPIRED: Final = "dev.backup-reaper.backup.expired.v1"
+DELETED: Final = "dev.backup-reaper.backup.deleted.v1"
+FAILED: Final = "dev.backup-reaper.backup.deletion-failed.v1"
+SKIPPED: Final = "dev.backup-reaper.backup.deletion-skipped.v1"
+SCHEMAS: Final = "urn:backup-reaper:"  # what the files in events/schemas/ are called: $id, without a host to own
+RESULT_TYPES: Final = frozenset({DELETED, FAILED, SKIPPED})
+
+PROJECT_ID: Final = re.compile("[A-Za-z0-9]{32}")
+_BACKUP_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")  # no dot, no slash: an id-less path is the batch delete
+_MEMBERS: Final = ("project_id", "backup_id", "instance_id", "dry_run")
+
+
+def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup | Failed:
+    """The command in an event; `Failed` where the event is ours but does not fit.
+
+    Raises:
+        NotAnEventError: it is of a type that is not accepted.
+    """
+    if event.attributes["type"] not in accepted_types:
+        raise NotAnEventError(400, "the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts")
+    data = event.data if isinstance(event.data, dict) else {}
+    faults = [*_data_faults(event.data), *_expiry_faults(event)]
+    if faults:
+        return Failed(error_code="INVALID_EVENT", error_msg="; ".join(faults))
+    judged, expires = event.text("time"), event.text("expirytime")
+    return DeleteBackup(
+        project_id=data["project_id"],
+        backup_id=data["backup_id"],
+        instance_id=data.get("instance_id"),
+        dry_run=data.get("dry_run", False),
+        judged=read_time(judged) if judged else None,
+        expires=read_time(expires) if expires else None,
+    )
+
+
+def write_result(
+    event: Event, outcome: Outcome, *, source: str, now: datetime, trace: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, object]]:
+    """The result event of an outcome: its attributes, and its data.
+
+    A redelivery of the event yields the same id for the same type of result.
+    """
+    match outcome:
+        case Deleted():
+            result_type, facts = DELETED, _deleted(outcome)
+        case Failed():
+            result_type, facts = FAILED, _failed(outcome)
+        case Skipped():
+            result_type, facts = SKIPPED, _skipped(outcome)
+        case _:
+            assert_never(outcome)
+    request = {name: str(event.attributes[name]) for name in ("source", "id", "type")}
+    project_id, backup_id = _valid(event.data, "project_id", PROJECT_ID), _valid(event.data, "backup_id", _BACKUP_ID)
+    name = json.dumps([request["source"], request["id"], project_id, backup_id, result_type])
+    attributes = {
+        "specversion": "1.0",
+        "id": str(uuid5(NAMESPACE_URL, name)),
+        "source": source,
+        "type": result_type,
+        "dataschema": f"{SCHEMAS}{result_type.removeprefix('dev.backup-reaper.')}#/$defs/data",
+        "time": now.isoformat().replace("+00:00", "Z"),
+        "subject": backup_id,
+        "causationid": request["id"],
+        "correlationid": event.text("correlationid"),
+        **trace,
+    }
+    data = {"project_id": project_id, "backup_id": backup_id, "request": request, **facts}
+    return {name: value for name, value in attributes.items() if value is not None}, data
+
+
+def _deleted(outcome: Deleted) -> dict[str, object]:
+    facts = {
+        "absence": outcome.absence,
+        "backup_name": outcome.backup_name,
+        "response": outcome.response,
+        "request_id": outcome.request_id,
+    }
+    return {"already_absent": outcome.absence is not None, **_known(facts)}
+
+
+def _failed(outcome: Failed) -> dict[str, object]:
+    facts = {"http_status": outcome.http_status, "request_id": outcome.request_id}
+    return {"error_code": outcome.error_code, "error_msg": outcome.error_msg, **_known(facts)}
+
+
+def _skipped(outcome: Skipped) -> dict[str, object]:
+    would_delete = outcome.would_delete and _known(_backup(outcome.would_delete))
+    return {"reason": outcome.reason, "message": outcome.message, **_known({"would_delete": would_delete})}
+
+
+def _backup(backup: Backup) -> dict[str, object]:
+    begin_time = backup.begin_time and backup.begin_time.isoformat()
+    return {
+        "backup_name": backup.name,
+        "instance_id": backup.instance_id,
+        "type": backup.type,
+        "status": backup.status,
+        "begin_time": begin_time,
+    }
+
+
+def _known(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _valid(data: object, name: str, form: re.Pattern[str]) -> str | None:
+    value = data.get(name) if isinstance(data, dict) else None
+    return value if isinstance(value, str) and form.fullmatch(value) else None
+
+
+def _data_faults(data: object) -> list[str]:
+    """What is wrong with the data, each fault with the member's name."""
+    if isinstance(data, Unreadable):
+        return [f"data is no JSON: {data.why}"]
+    if not isinstance(data, dict):
+        return ["data must be a JSON object"]
+    faults = [
+        f"data.{ascii(name)[1:-1][:40]} is no member: {member} is" for name in data if (member := _mistaken(name))
+    ]
+    if not _valid(data, "project_id", PROJECT_ID):
+        faults.append("data.project_id must be a string of 32 ASCII letters and digits")
+    if not _valid(data, "backup_id", _BACKUP_ID):
+        faults.append("data.backup_id must be a string of 1 to 64 ASCII letters, digits and hyphens")
+    if "instance_id" in data and not _valid(data, "instance_id", _BACKUP_ID):
+        faults.append("data.instance_id must be a string of 1 to 64 ASCII letters, digits and hyphens")
+    if not isinstance(data.get("dry_run", False), bool):
+        faults.append("data.dry_run must be true or false")
+    return faults
+
+
+def _mistaken(name: str) -> str | None:
+    """The member that a name of another spelling was meant to be: ignoring `dryRun` could delete."""
+    if name in _MEMBERS:
+        return None
+    folded = _folded(name)
+    return next((member for member in _MEMBERS if _folded(member) == folded), None)
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "")
+
+
+def _expiry_faults(event: Event) -> list[str]:
+    """What is wrong with `expirytime`: an expiry that cannot be read must not be disregarded."""
+    if "expirytime" in event.attributes:
+        try:
+            read_time(str(event.attributes["expirytime"]))
+        except ValueError as error:
+            return [f"expirytime {error}"]
+    return []

@@ -1,0 +1,35 @@
+"""The simulator as a process: prints its URL when it listens, ends on SIGTERM or SIGINT."""
+
+import argparse
+import json
+import signal
+from pathlib import Path
+
+from . import Account, Fault, Simulator
+
+
+def main() -> None:
+    """Run until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0, the default: a free one")
+    parser.add_argument("--account", type=Account.load, metavar="FILE", help="JSON; default: the demo's account")
+    parser.add_argument("--faults", type=_faults, default=[], metavar="JSON|@FILE", help="one fault or a list of them")
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before there are threads, which inherit it
+    try:
+        asked = parser.parse_args()
+        simulator = Simulator(asked.account, host=asked.host, port=asked.port, faults=asked.faults).start()
+    except OSError as error:
+        parser.error(str(error))
+    print(simulator.url, flush=True)
+    signal.sigwait(ends)
+    simulator.stop()
+
+
+def _faults(text: str) -> list[Fault]:
+    return Fault.from_json(json.loads(Path(text[1:]).read_text() if text.startswith("@") else text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""An account of the cloud: its projects, backups and credentials, what becomes of them, and its clock."""
+
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+
+from .errors import ApiError
+from .exchange import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Datastore:
+    """The database engine a backup was made of."""
+
+    type: str = "gaussdb-mysql"
+    version: str = "8.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A backup with the fields the list shows (§2); what is None is not shown.
+
+    Times are written as `2020-07-06T10:41:14+0800`, the duration in minutes, the size in megabytes.
+    """
+
+    id: str
+    project_id: str
+    instance_id: str
+    name: str = "backup-f3c1"
+    begin_time: str | None = "2025-03-02T02:00:00+0800"
+    end_time: str | None = "2025-03-02T02:06:00+0800"
+    status: str = "COMPLETED"
+    type: str = "manual"
+    take_up_time: int | None = 6
+    size: float | None = 2803.0
+    datastore: Datastore = field(default_factory=Datastore)
+    instance_name: str | None = None
+    description: str | None = None
+    backup_level: str | None = None
+    backup_mode: str | None = None
+
+    @classmethod
+    def from_json(cls, item: Mapping[str, Json]) -> "Backup":
+        """Read what `to_json` wrote."""
+        return cls(**{**item, "datastore": Datastore(**item.get("datastore", {}))})
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the backup as the list shows it, and its project_id."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def began_at(self) -> float:
+        """When the backup began, in Unix seconds; 0 if that cannot be read, which a test may have wanted."""
+        try:
+            return datetime.fromisoformat(self.begin_time or "").timestamp()
+        except ValueError:
+            return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An IAM user, and the projects it has rights in (None: every one)."""
+
+    name: str
+    password: str
+    domain: str
+    projects: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of `user`, good for `projects` (None: every one) until `expires_at` in Unix seconds (None: for ever)."""
+
+    value: str
+    user: str = "reaper"
+    projects: Collection[str] | None = None
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An AK/SK of `user`, good for `projects` (None: every one); a temporary one goes with a security token."""
+
+    access: str
+    secret: str
+    security_token: str | None = None
+    user: str = "reaper"
+    projects: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """At most `limit` requests of one user in any `seconds`; the refusal says `Retry-After` if that is set."""
+
+    limit: int
+    seconds: float
+    retry_after: int | None = None
+
+
+class Lockout:
+    """Locks a name for `seconds` after `limit` failures in a row."""
+
+    def __init__(self, *, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._failures: dict[str, int] = defaultdict(int)
+        self._until: dict[str, float] = {}
+
+    def locked(self, name: str, now: float) -> bool:
+        """Whether `name` is locked."""
+        return now < self._until.get(name, 0.0)
+
+    def failed(self, name: str, now: float) -> None:
+        """Count a failure."""
+        self._failures[name] += 1
+        if self._failures[name] >= self._limit:
+            self._until[name] = now + self._seconds
+            del self._failures[name]
+
+    def succeeded(self, name: str) -> None:
+        """Begin counting anew."""
+        self._failures.pop(name, None)
+
+
+class Account:
+    """The state of one account; whoever reads or changes it while a simulator runs holds `lock`.
+
+    Args:
+        projects: the names of the projects by their ids.
+        absent: the code for a backup that is not there: which of DBS.201203 (400), DBS.201010 (404), DBS.280214 (400)
+            and DBS.200044 (403) it is, is not documented (§1).
+        token_life: how long a token from IAM is good, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        projects: Mapping[str, str],
+        backups: Iterable[Backup] = (),
+        users: Iterable[User] = (),
+        tokens: Iterable[Token] = (),
+        access_keys: Iterable[AccessKey] = (),
+        absent: str = "DBS.201203",
+        token_life: float = 86_400.0,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.lock = RLock()
+        self.projects = dict(projects)
+        self._beginning = (tuple(backups), tuple(tokens), absent, token_life, throttle)
+        self._credentials = (tuple(users), tuple(access_keys))
+        self.reset()
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> "Account":
+        """Read an account from a JSON file with the arguments of `Account` as members; the demo's if None."""
+        data = json.loads(Path(path or Path(__file__).with_name("account.json")).read_text())
+        throttle = data.get("throttle")
+        made = {
+            "backups": [Backup.from_json(item) for item in data.get("backups", [])],
+            "users": [User(**item) for item in data.get("users", [])],
+            "tokens": [Token(**item) for item in data.get("tokens", [])],
+            "access_keys": [AccessKey(**item) for item in data.get("access_keys", [])],
+            "throttle": throttle and Throttle(**throttle),
+        }
+        return cls(**data | made)
+
+    def reset(self) -> None:
+        """Go back to the beginning, the clock included."""
+        backups, tokens, self.absent, self.token_life, self.throttle = self._beginning
+        self.backups = {backup.id: backup for backup in backups}
+        self.tokens = {token.value: token for token in tokens}
+        users, access_keys = self._credentials
+        self.users = {(user.domain, user.name): user for user in users}
+        self.access_keys = {key.access: key for key in access_keys}
+        self.user_lockout = Lockout(limit=5, seconds=900)  # IAM's default policy
+        self.key_lockout = Lockout(limit=6, seconds=300)  # "more than five consecutive times": §4
+        self._recent: dict[str, deque[float]] = defaultdict(deque)
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """The account's time in Unix seconds."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the account's clock."""
+        self._ahead += seconds
+
+    def allows(self, projects: Collection[str] | None, project_id: str) -> bool:
+        """Whether the project exists and is one of `projects` (None: every one)."""
+        return project_id in self.projects and (projects is None or project_id in projects)
+
+    def backups_of(self, project_id: str) -> list[Backup]:
+        """Return the backups of a project, newest first."""
+        backups = (backup for backup in self.backups.values() if backup.project_id == project_id)
+        return sorted(backups, key=lambda backup: (backup.began_at, backup.id), reverse=True)
+
+    def add(self, backup: Backup) -> None:
+        """Add a backup, or raise ValueError if it belongs to no project."""
+        if backup.project_id not in self.projects:
+            raise ValueError(f"the account has no project {backup.project_id}")
+        self.backups[backup.id] = backup
+
+    def delete(self, project_id: str, backup_id: str) -> Backup:
+        """Delete a manual backup and return what it was, or raise ApiError (§1)."""
+        backup = self.backups.get(backup_id)
+        if backup is None or backup.project_id != project_id:
+            raise ApiError(self.absent)
+        if backup.status == "BUILDING":
+            raise ApiError("DBS.201205")
+        if backup.type != "manual":
+            # Automated backups cannot be deleted, but no code is documented for it (§1): this is the nearest.
+            raise ApiError("DBS.201208")
+        return self.backups.pop(backup_id)
+
+    def revoke_tokens(self) -> None:
+        """End every token's life now; for the gateway there is no difference between revoked and expired (§4, §5)."""
+        self.tokens = {value: replace(token, expires_at=self.now()) for value, token in self.tokens.items()}
+
+    def throttled(self, user: str) -> Throttle | None:
+        """Return the throttle if a request of `user` is one too many for it, and count it otherwise."""
+        if self.throttle is None:
+            return None
+        recent, now = self._recent[user], self.now()
+        while recent and recent[0] <= now - self.throttle.seconds:
+            recent.popleft()
+        if len(recent) >= self.throttle.limit:
+            return self.throttle
+        recent.append(now)
+        return None

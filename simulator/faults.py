@@ -1,0 +1,109 @@
+"""Faults on demand: what goes wrong, for which requests, and how often."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from random import Random
+from threading import Lock
+
+from .exchange import Answer, Json, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What a matching request meets: first the delay, then one of an answer, silence, a closed connection.
+
+    With none of the three, the request is answered as if nothing had been, after the delay.
+
+    Args:
+        method: the method it matches; None: any.
+        path: a regular expression searched for in the undecoded path and query; None: any.
+        times: how many requests meet it; None: all.
+        rate: the probability with which a matching request meets it.
+        status: the status of the answer, which also has `headers` and `body`: a JSON value, text, bytes or nothing.
+            A Content-Length of its own in `headers`, too great for the body, makes a truncated answer.
+        delay: seconds.
+        hang: no answer until the client leaves or the simulator stops.
+        drop: the connection is closed without an answer.
+        takes_effect: the request is carried out before any of this; otherwise only if it is answered as usual.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    times: int | None = 1
+    rate: float = 1.0
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Json = None
+    delay: float = 0.0
+    hang: bool = False
+    drop: bool = False
+    takes_effect: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.status is not None) + self.hang + self.drop > 1:
+            raise ValueError("a fault is one of status, hang and drop")
+        if self.status is None and (self.headers or self.body is not None):
+            raise ValueError("headers and body need a status")
+        if self.times is not None and self.times < 1:
+            raise ValueError("times is None or at least 1")
+        try:
+            re.compile(self.path or "")
+        except re.error as error:
+            raise ValueError(f"path is no regular expression: {error}") from None
+
+    @classmethod
+    def from_json(cls, value: Json) -> "list[Fault]":
+        """Read one fault or a list of them, or raise ValueError."""
+        try:
+            return [cls(**item) for item in (value if isinstance(value, list) else [value])]
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    def to_json(self) -> Json:
+        """Return the fault as `from_json` reads it; a body of bytes is only shown."""
+        return {**asdict(self), "body": str(self.body) if isinstance(self.body, bytes) else self.body}
+
+    def matches(self, request: Request) -> bool:
+        """Whether method and path are those of `request`."""
+        return self.method in (None, request.method) and re.search(self.path or "", request.target) is not None
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return the fault's own answer, if it has one; a test's own kind of fault may make it of the request."""
+        return None if self.status is None else Answer(self.status, self.body, self.headers)
+
+
+class Faults:
+    """The faults still to come, in the order they were added; safe to share among threads."""
+
+    def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
+        self._lock = Lock()
+        self._random = Random(seed)
+        self._left = list(faults)
+
+    def left(self) -> list[Fault]:
+        """Return the faults still to come, `times` being how often."""
+        with self._lock:
+            return list(self._left)
+
+    def add(self, *faults: Fault) -> None:
+        """Add faults after those that are there."""
+        with self._lock:
+            self._left += faults
+
+    def replace(self, faults: Iterable[Fault] = ()) -> None:
+        """Forget the faults that are there, and take others."""
+        with self._lock:
+            self._left = list(faults)
+
+    def meet(self, request: Request) -> Fault | None:
+        """Return the first fault that `request` meets, and count it."""
+        with self._lock:
+            for index, fault in enumerate(self._left):
+                if fault.matches(request) and self._random.random() < fault.rate:
+                    if fault.times is not None:
+                        self._left[index : index + 1] = (
+                            [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                        )
+                    return fault
+        return None

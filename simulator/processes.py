@@ -1,0 +1,118 @@
+"""The simulator and the real function as processes on free loopback ports: for the demo, the tests and people."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+ROOT: Final = Path(__file__).parent.parent
+START_SECONDS: Final = 30.0
+# What an own environment of the function must not inherit from whoever starts it.
+FOREIGN: Final = ("HW_", "REAPER_", "K_", "DEBUG", "FUNCTION_", "PORT", "HOST", "THREADS", "WORKERS")
+PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that answers at a URL; its output, both streams, is in a file."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def output(self) -> str:
+        """All it has written so far."""
+        return self.log.read_text(errors="replace")
+
+
+@contextmanager
+def run_function(env: Mapping[str, str], *, log: Path | None = None) -> Iterator[Running]:
+    """The function under its framework, with an environment of exactly these settings, until the block ends.
+
+    Raises:
+        RuntimeError: it did not come up; the message holds its output.
+    """
+    framework, source = Path(sys.executable).with_name("functions-framework"), ROOT / "function" / "main.py"
+    command: list[str | Path] = [framework, "--source", source, "--target", "delete_backup"]
+    port = _free_port()
+    settings = {"HOST": "127.0.0.1", "PORT": str(port), "PYTHONUNBUFFERED": "1", **env}
+    with _run(command, port, "/health", settings, log) as running:
+        yield running
+
+
+@contextmanager
+def run_simulator(*options: str, log: Path | None = None) -> Iterator[Running]:
+    """The simulator, with options as on its command line, until the block ends."""
+    port = _free_port()
+    command = [sys.executable, "-m", "simulator", "--port", str(port), *options]
+    with _run(command, port, "/_simulator/state", {}, log) as running:
+        yield running
+
+
+@contextmanager
+def _run(
+    command: Sequence[str | Path], port: int, probe: str, settings: Mapping[str, str], log: Path | None
+) -> Iterator[Running]:
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN) and name.lower() not in PROXIES
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        path = log or Path(scratch) / "log"
+        with path.open("ab") as output:
+            process = _start(command, {**env, **settings}, output)
+        try:
+            running = Running(f"http://127.0.0.1:{port}", process, path)
+            _wait(running, port, probe)
+            yield running
+        finally:
+            _stop(process)
+
+
+def _start(command: Sequence[str | Path], env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C reaches us alone, and we stop what we started.
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def _wait(running: Running, port: int, probe: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if running.process.poll() is not None:
+            raise RuntimeError(f"exit {running.process.returncode} at start:\n{running.output}")
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            connection.request("GET", probe)
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.02)
+        finally:
+            connection.close()
+    raise RuntimeError(f"not up after {START_SECONDS} s:\n{running.output}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,225 @@
+"""The simulator on a socket."""
+
+import re
+import socketserver
+from collections.abc import Iterable
+from contextlib import suppress
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler
+from socket import SHUT_RDWR, socket
+from threading import Event, Thread, current_thread
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from . import gateway
+from .account import Account, Backup
+from .control import PREFIX, Control
+from .exchange import Answer, Call, Request
+from .faults import Fault, Faults
+
+
+class Simulator:
+    """The backup API and IAM for one account, on a socket while it runs.
+
+    Args:
+        account: whose state is used and changed, also across simulators; the demo's if None.
+        port: 0 for a free one, which is then kept over `stop` and `start`.
+        faults: what goes wrong from the start, and again after `reset`.
+        seed: of the dice behind a fault's rate.
+
+    Attributes:
+        calls: every request seen, in the order of arrival, the simulator's own controls excepted.
+        faults: what is still to go wrong.
+    """
+
+    def __init__(
+        self,
+        account: Account | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Iterable[Fault] = (),
+        seed: int = 0,
+    ) -> None:
+        self.account = account or Account.load()
+        self.calls: list[Call] = []
+        self.faults = Faults(faults, seed=seed)
+        self.control = Control(self.account, self.faults, self.calls, tuple(self.faults.left()))
+        self._address = (host, port)
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port, without a final slash."""
+        host, port = self._address
+        return f"http://{host}:{port}"
+
+    def start(self) -> Self:
+        """Listen, or raise OSError."""
+        self._server = _Server(self, self._address)
+        self._address = (self._address[0], self._server.socket.getsockname()[1])
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, and end every connection as it is; the state stays."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def fault(self, *faults: Fault) -> None:
+        """Let these go wrong, after the faults that are there."""
+        self.faults.add(*faults)
+
+    def count(self, method: str | None = None, path: str | None = None) -> int:
+        """Count the calls with this method (None: any) and a path in which the regular expression is found."""
+        return sum(
+            method in (None, call.method) and re.search(path or "", call.path) is not None for call in self.calls
+        )
+
+    def add(self, backup: Backup) -> None:
+        """Add a backup, or raise ValueError if its project does not exist."""
+        with self.account.lock:
+            self.account.add(backup)
+
+    def backups(self, project_id: str) -> list[Backup]:
+        """Return the backups of a project, newest first."""
+        with self.account.lock:
+            return self.account.backups_of(project_id)
+
+    def backup_ids(self, project_id: str) -> set[str]:
+        """Return the ids of a project's backups."""
+        return {backup.id for backup in self.backups(project_id)}
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock."""
+        with self.account.lock:
+            self.account.advance(seconds)
+
+    def revoke_tokens(self) -> None:
+        """Revoke every token there is, ready ones included."""
+        with self.account.lock:
+            self.account.revoke_tokens()
+
+    def reset(self) -> None:
+        """Bring account, clock, calls and faults back to what they were at the start."""
+        self.control.reset()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """A server that knows its connections, so that it can end them."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, simulator: Simulator, address: tuple[str, int]) -> None:
+        self.simulator = simulator
+        self.stopping = Event()
+        self.connections: dict[socket, Thread] = {}
+        super().__init__(address, _Handler)
+
+    def stop(self) -> None:
+        """Return when nothing is served any more."""
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        connections = list(self.connections.items())
+        for connection, _ in connections:
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
+        for _, thread in connections:
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection, over which any number of requests come one after the other."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def handle(self) -> None:
+        """Serve the connection until either side has enough."""
+        self.server.connections[self.connection] = current_thread()
+        # Whoever is not on the list that `stop` goes through, sees here that it has begun.
+        if not self.server.stopping.is_set():
+            with suppress(ConnectionError):
+                super().handle()
+        del self.server.connections[self.connection]
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet: the calls are recorded."""
+
+    def _serve(self) -> None:
+        request = self._read()
+        if request is None:
+            return
+        simulator = self.server.simulator
+        if request.path.startswith(PREFIX):
+            self._write(request, simulator.control.answer(request))
+            return
+        call = Call(request.method, request.target, request.headers, request.body)
+        simulator.calls.append(call)
+        answer = self._meet(simulator.faults.meet(request), request)
+        if answer is not None:
+            call.status = answer.status
+            self._write(request, answer)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+
+    def _meet(self, fault: Fault | None, request: Request) -> Answer | None:
+        account = self.server.simulator.account
+        if fault is None:
+            return gateway.answer(account, request)
+        answer = gateway.answer(account, request) if fault.takes_effect else None
+        stopped = self.server.stopping.wait(fault.delay)
+        if fault.hang:
+            self.rfile.read()  # there is no more to come: it returns when the connection ends
+        if stopped or fault.hang or fault.drop:
+            self.close_connection = True
+            return None
+        return fault.answer(request) or answer or gateway.answer(account, request)
+
+    def _read(self) -> Request | None:
+        if "Transfer-Encoding" in self.headers:
+            self.send_error(411)
+            return None
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal():
+            self.send_error(400)
+            return None
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return None
+        # `self.path` would not do: it has lost a second slash at its beginning.
+        target = self.requestline.split()[1]
+        return Request(uuid4().hex, self.command, target, self.headers, body)
+
+    def _write(self, request: Request, answer: Answer) -> None:
+        kind, body = answer.content()
+        headers = {"Content-Type": kind, "Content-Length": str(len(body)), "X-Request-Id": request.id}
+        headers["Date"] = formatdate(self.server.simulator.account.now(), usegmt=True)
+        own = {name.lower() for name in answer.headers}
+        if own & {"content-length", "transfer-encoding"}:
+            # It need not be true, and then the next answer would be read as a part of this one.
+            self.close_connection = True
+            own.add("content-length")
+        if self.close_connection:
+            headers["Connection"] = "close"
+        usual = {name: value for name, value in headers.items() if value and name.lower() not in own}
+        phrase = self.responses.get(answer.status, ("",))[0]
+        lines = [f"HTTP/1.1 {answer.status} {phrase}"]
+        lines += [f"{name}: {value}" for name, value in (usual | dict(answer.headers)).items()]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self.wfile.write(head if request.method == "HEAD" else head + body)  # one segment

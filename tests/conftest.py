@@ -1,0 +1,69 @@
+"""The harness: the simulator in this process on a real socket, the real function as processes of its own."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+
+from simulator import Simulator
+from simulator.processes import Running, run_function
+
+# The proxies and certificates of whoever runs the tests are not what is tested.
+for _name in list(os.environ):
+    if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
+        del os.environ[_name]
+
+TOKEN: Final = "demo-token"  # of the simulator's account
+
+RunFunction = Callable[[Mapping[str, str]], Running]
+
+
+@pytest.fixture(scope="session")
+def run() -> Iterator[RunFunction]:
+    """Runs the function with the settings given: one process for all tests that ask for the same."""
+    running: dict[frozenset[tuple[str, str]], Running] = {}
+    with ExitStack() as stack:
+
+        def run_once(settings: Mapping[str, str]) -> Running:
+            key = frozenset(settings.items())
+            if key not in running:
+                running[key] = stack.enter_context(run_function(settings))
+            return running[key]
+
+        yield run_once
+        for process in running.values():
+            process.process.terminate()  # all at once; the stack waits for each
+
+
+@pytest.fixture(scope="session")
+def lasting_simulator() -> Iterator[Simulator]:
+    """A simulator whose URL lasts; a test wants `simulator`."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(lasting_simulator: Simulator) -> Simulator:
+    """The simulator with the account as in `simulator/account.json`."""
+    lasting_simulator.reset()
+    return lasting_simulator
+
+
+@pytest.fixture
+def settings(simulator: Simulator) -> dict[str, str]:
+    """What the function needs to work with the simulator."""
+    return {"REAPER_API_ENDPOINT": simulator.url, "HW_AUTH_TOKEN": TOKEN, "THREADS": "16"}
+
+
+@pytest.fixture
+def function(run: RunFunction, settings: Mapping[str, str]) -> Running:
+    """The function as it is without any option."""
+    return run(settings)
+
+
+@pytest.fixture
+def hasty_function(run: RunFunction, settings: Mapping[str, str]) -> Running:
+    """The function with a deadline of one second."""
+    return run({**settings, "REAPER_DEADLINE_SECONDS": "1"})

@@ -1,0 +1,721 @@
+"""What we ask the backup API, and what its answers mean: DESIGN §2; all other § are those of huawei-api.md."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from function.backups import Backup, DeleteBackup, Deleted, Failed
+from function.cloud import api
+from function.cloud.api import (
+    Unproven,
+    accepts_credential,
+    delete_request,
+    find_request,
+    page_request,
+    read_backups,
+    read_deletion,
+    read_found,
+)
+from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
+from function.exchange import Answer
+from tests.strategies import (
+    answers,
+    any_bytes,
+    as_json,
+    backup_ids,
+    json_scalars,
+    json_values,
+    list_bodies,
+    project_ids,
+)
+
+ENDPOINT: Final = "https://gaussdb.cn-north-4.myhuaweicloud.com"
+PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
+BACKUP: Final = "1fe4feaab48f11e6654hfa163eba87e4b66"
+COMMAND: Final = DeleteBackup(project_id=PROJECT, backup_id=BACKUP)
+
+
+def facts(error: NotFinalError) -> dict[str, object]:
+    return {
+        "kind": type(error),
+        "error_code": error.error_code,
+        "error_msg": error.error_msg,
+        "http_status": error.http_status,
+        "retry_after": error.retry_after,
+        "request_id": error.request_id,
+    }
+
+
+def verdict(answer: Answer) -> str:
+    """One word for what an answer to the DELETE means."""
+    try:
+        match read_deletion(answer):
+            case Deleted(absence=absence):
+                return absence or "deleted"
+            case Unproven(Deleted(absence=None), ApiUnavailableError()):
+                return "accepted"
+            case Unproven(Deleted(absence="not_listed"), ApiUnavailableError()):
+                return "maybe gone"
+            case Unproven(Deleted(absence="not_listed"), ApiDeniedError()):
+                return "maybe denied"
+            case Failed():
+                return "failed"
+            case other:
+                return repr(other)
+    except ApiDeniedError:
+        return "denied"
+    except ApiUnavailableError:
+        return "unavailable"
+
+
+# Requests.
+
+
+def test_the_deletion_is_the_request_of_the_api_page() -> None:
+    request = delete_request(ENDPOINT, "zh-cn", COMMAND)
+
+    assert request.method == "DELETE"
+    assert request.url == f"{ENDPOINT}/v3/{PROJECT}/backups/{BACKUP}"
+    assert request.headers == {"X-Language": "zh-cn"}
+    assert request.body is None
+
+
+def test_the_list_is_asked_for_one_backup() -> None:
+    request = find_request(ENDPOINT, "en-us", COMMAND)
+
+    assert request.method == "GET"
+    assert request.url == f"{ENDPOINT}/v3/{PROJECT}/backups?backup_id={BACKUP}"
+    assert request.headers == {"X-Language": "en-us"}
+    assert request.body is None
+
+
+def test_a_page_is_asked_for_an_instance_s_manual_backups() -> None:
+    """§2 "List": the limit is at most 100."""
+    request = page_request(ENDPOINT, "en-us", COMMAND, "i&/1", 200)
+
+    assert (request.method, request.headers, request.body) == ("GET", {"X-Language": "en-us"}, None)
+    query = "instance_id=i%26%2F1&backup_type=manual&offset=200&limit=100"
+    assert request.url == f"{ENDPOINT}/v3/{PROJECT}/backups?{query}"
+
+
+@given(project_ids, backup_ids)
+def test_a_deletion_names_exactly_one_backup(project_id: str, backup_id: str) -> None:
+    """§1 "Path danger": any other path may be the batch delete."""
+    command = DeleteBackup(project_id=project_id, backup_id=backup_id)
+
+    url = urlsplit(delete_request(ENDPOINT, "en-us", command).url)
+
+    assert f"{url.scheme}://{url.netloc}" == ENDPOINT
+    assert url.path.split("/") == ["", "v3", project_id, "backups", backup_id]
+    assert (url.query, url.fragment) == ("", "")
+
+
+# Answers to the DELETE, by status and code.
+
+BY_CODE: Final[list[tuple[str, int, str]]] = [
+    # §1 "Error codes, TaurusDB table"
+    ("stated", 400, "DBS.201203"),
+    ("stated", 404, "DBS.201010"),
+    ("maybe gone", 400, "DBS.280214"),
+    ("failed", 400, "DBS.201208"),
+    ("unavailable", 409, "DBS.201205"),
+    ("unavailable", 409, "DBS.200011 DBS.200019 DBS.200047 DBS.201202 DBS.212006"),
+    ("failed", 400, "DBS.200086 DBS.201014"),
+    ("unavailable", 409, "DBS.280406"),
+    ("denied", 400, "DBS.280449"),
+    ("failed", 400, "DBS.200001 DBS.200004 DBS.280001 DBS.290000 DBS.280204 DBS.290001 DBS.280404"),
+    ("maybe denied", 403, "DBS.200044 DBS.201003 DBS.280015"),
+    ("denied", 403, "DBS.200010 DBS.200604"),
+    ("token", 403, "DBS.280056"),
+    ("maybe gone", 404, "DBS.200002 DBS.200045 DBS.200408 DBS.200602 DBS.201028 DBS.290005 DBS.290011"),
+    ("maybe gone", 404, "DBS.290013"),
+    ("unavailable", 500, "DBS.108000 DBS.108002 DBS.108005 DBS.200005 DBS.200208"),
+    ("unavailable", 500, "DBS.213002 DBS.213004 DBS.290006 DBS.290015 DBS.05000000"),
+    # §1, the set that the Terraform provider retries
+    ("unavailable", 409, "DBS.201014 DBS.201015 DBS.05000084 DBS.212033"),
+    # §4, the gateway
+    ("unavailable", 404, "APIGW.0101"),
+    ("failed", 400, "APIGW.0201"),
+    ("failed", 413, "APIGW.0201"),
+    ("failed", 414, "APIGW.0201"),
+    ("failed", 494, "APIGW.0201"),
+    ("unavailable", 502, "APIGW.0201 APIGW.0202 APIGW.0203"),
+    ("unavailable", 504, "APIGW.0201 APIGW.0202 APIGW.0203"),
+    ("token", 401, "APIGW.0301 APIGW.0305 APIGW.0307"),
+    ("denied", 403, "APIGW.0302 APIGW.0306 APIGW.0310 APIGW.0402 APIGW.0802"),
+    ("unavailable", 429, "APIGW.0308"),
+    ("unavailable", 500, "APIGW.0601"),
+    ("unavailable", 503, "APIGW.0613"),
+    # IAM's, should they come through the gateway
+    ("token", 401, "IAM.0001 IAM.0061 IAM.0062 IAM.0066 IAM.0067"),
+    ("denied", 403, "IAM.0002 IAM.0003 IAM.0081 IAM.0082"),
+    ("unavailable", 404, "IAM.0004"),
+    ("failed", 400, "IAM.0011"),
+    ("unavailable", 429, "IAM.0012"),
+    ("unavailable", 500, "IAM.0006"),
+]
+PAIRS: Final = [(word, status, code) for word, status, codes in BY_CODE for code in codes.split()]
+
+
+def by_status(status: int) -> str:
+    """The meaning of an answer whose code nobody documented."""
+    if status == 401:
+        return "token"
+    if status in (403, 407):
+        return "denied"
+    if status == 404:
+        return "maybe gone"
+    if status in (408, 425, 429) or not 400 <= status < 500:
+        return "unavailable"
+    return "failed"
+
+
+def check(status: int, code: str, expected: str) -> None:
+    answer = as_json({"error_code": code, "error_msg": "text"}, status=status)
+
+    assert verdict(answer) == ("denied" if expected == "token" else expected)
+    assert accepts_credential(answer) is (False if expected == "token" else None)
+
+
+@pytest.mark.parametrize(("expected", "status", "code"), PAIRS)
+def test_a_documented_code_has_its_meaning(expected: str, status: int, code: str) -> None:
+    check(status, code, expected)
+    if code.startswith("APIGW."):  # §4: the same numbers with either prefix
+        check(status, code.replace("APIGW.", "APIG."), expected)
+
+
+def test_every_row_of_the_table_of_codes_is_documented() -> None:
+    rows = [(status, code) for _, status, codes, _ in api.ROWS for code in codes.split()]
+
+    assert sorted(rows) == sorted((status, code) for _, status, code in PAIRS)
+    assert all(source for _, _, _, source in api.ROWS)
+
+
+@given(
+    st.integers(300, 599),
+    st.sampled_from([code for _, _, code in PAIRS]) | st.from_regex(r"\A(DBS|APIGW|APIG|RDS|IAM)\.[0-9]{4,8}\Z"),
+)
+@example(404, "DBS.201203")
+@example(400, "DBS.201010")
+@example(403, "DBS.201010")
+@example(409, "DBS.201203")
+@example(400, "DBS.201214")  # gone, at the siblings of §3
+@example(400, "DBS.200751")
+@example(404, "APIGW.0102")
+def test_status_and_code_mean_something_only_as_a_pair(status: int, code: str) -> None:
+    known = {(pair[1], pair[2]): pair[0] for pair in PAIRS}
+    expected = known.get((status, code.replace("APIG.", "APIGW.")), by_status(status))
+
+    check(status, code, expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (100, "unavailable"),
+        (199, "unavailable"),
+        (300, "unavailable"),
+        (301, "unavailable"),
+        (399, "unavailable"),
+        (400, "failed"),
+        (402, "failed"),
+        (405, "failed"),
+        (409, "failed"),
+        (413, "failed"),
+        (422, "failed"),
+        (499, "failed"),
+        (401, "token"),
+        (403, "denied"),
+        (404, "maybe gone"),
+        (407, "denied"),
+        (408, "unavailable"),
+        (425, "unavailable"),
+        (429, "unavailable"),
+        (500, "unavailable"),
+        (503, "unavailable"),
+        (599, "unavailable"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>502</html>", b"\xff", b"[]", b"{", b'{"error_code": null}', b'{"error_code": ["DBS.201203"]}']
+)
+def test_without_a_code_the_status_decides(status: int, expected: str, body: bytes) -> None:
+    answer = Answer(status, {}, body)
+
+    assert verdict(answer) == ("denied" if expected == "token" else expected)
+    assert accepts_credential(answer) is (False if expected == "token" else None)
+
+
+@pytest.mark.parametrize(
+    "text", ["The backup file does not exist.", "\u5907\u4efd\u6587\u4ef6\u4e0d\u5b58\u5728", "DBS.201010", ""]
+)
+def test_the_text_of_an_error_means_nothing(text: str) -> None:
+    assert verdict(as_json({"error_code": "DBS.201208", "error_msg": text}, status=400)) == "failed"
+    assert verdict(as_json({"error_code": "DBS.201203", "error_msg": text}, status=400)) == "stated"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [  # §3 "Error shapes a caller can meet"
+        ({"error_code": "DBS.1", "error_msg": "text"}, "DBS.1", "text"),
+        ({"error_code": "APIGW.1", "error_msg": "text", "request_id": "other"}, "APIGW.1", "text"),
+        ({"errCode": "RDS.1", "externalMessage": "text"}, "RDS.1", "text"),
+        ({"error": {"code": 400, "message": "text", "title": "Bad"}}, "400", "text"),
+        ({"itemNotFound": {"code": 404, "message": "text"}}, "404", "text"),
+        ({"code": "X.1", "message": "text"}, "X.1", "text"),
+        ({"error": {"error_code": "DBS.1", "error_msg": "text"}}, "DBS.1", "text"),
+        ({"error_code": "S.1", "error_msg": "text", "encoded_authorization_message": "x"}, "S.1", "text"),
+        ({"error_code": "DBS.1", "error_msg": "text", "errCode": "RDS.1", "externalMessage": "other"}, "DBS.1", "text"),
+        ({"error_code": "DBS.1", "error_msg": "text", "error": {"code": 1, "message": "other"}}, "DBS.1", "text"),
+        ({"error_code": "DBS.1"}, "DBS.1", "the API answered 400 without an error code"),
+        ({"error_code": "DBS.1", "error_msg": None}, "DBS.1", "the API answered 400 without an error code"),
+        ({"error_code": "DBS.1", "error_msg": ["text"]}, "DBS.1", "the API answered 400 without an error code"),
+        ({"error_code": "", "error_msg": "text"}, "NO_ERROR_CODE", "text"),
+        ({"error_code": None, "error_msg": "text"}, "NO_ERROR_CODE", "the API answered 400 without an error code"),
+        ({"error": "text"}, "NO_ERROR_CODE", "the API answered 400 without an error code"),
+        ({"error": [{"code": 1}]}, "NO_ERROR_CODE", "the API answered 400 without an error code"),
+        ({}, "NO_ERROR_CODE", "the API answered 400 without an error code"),
+        (["DBS.1"], "NO_ERROR_CODE", "the API answered 400 without an error code"),
+    ],
+    ids=json.dumps,
+)
+def test_a_refusal_gives_code_and_text_as_they_came(body: object, code: str, message: str) -> None:
+    failed = read_deletion(as_json(body, {"x-request-id": "r1"}, 400))
+
+    assert failed == Failed(error_code=code, error_msg=message, http_status=400, request_id="r1")
+
+
+HEADERS: Final = {"x-request-id": "r1", "retry-after": "17"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"), [(403, "DBS.200010", ApiDeniedError), (429, "APIGW.0308", ApiUnavailableError)]
+)
+def test_what_is_not_final_keeps_what_the_api_said(status: int, code: str, kind: type[NotFinalError]) -> None:
+    with pytest.raises(kind) as raised:
+        read_deletion(as_json({"error_code": code, "error_msg": "text"}, HEADERS, status))
+
+    assert facts(raised.value) == {
+        "kind": kind,
+        "error_code": code,
+        "error_msg": "text",
+        "http_status": status,
+        "retry_after": "17",
+        "request_id": "r1",
+    }
+
+
+def test_a_request_id_in_the_body_is_second_best() -> None:
+    body = {"error_code": "DBS.201208", "error_msg": "text", "request_id": "from the body"}
+
+    assert read_deletion(as_json(body, {"x-request-id": "r1"}, 400)).request_id == "r1"  # type: ignore[union-attr]
+    assert read_deletion(as_json(body, {}, 400)).request_id == "from the body"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "DBS.290013", ApiUnavailableError),
+        (400, "DBS.280214", ApiUnavailableError),
+        (403, "DBS.200044", ApiDeniedError),
+    ],
+)
+def test_what_may_be_gone_says_what_it_means_either_way(status: int, code: str, kind: type[NotFinalError]) -> None:
+    body = {"error_code": code, "error_msg": "text"}
+
+    unproven = read_deletion(as_json(body, HEADERS, status))
+
+    assert isinstance(unproven, Unproven)
+    assert unproven.absent == Deleted(absence="not_listed", response=body, request_id="r1")
+    assert facts(unproven.present) == {
+        "kind": kind,
+        "error_code": code,
+        "error_msg": "text",
+        "http_status": status,
+        "retry_after": "17",
+        "request_id": "r1",
+    }
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "DBS.201203"), (404, "DBS.201010")])
+def test_a_stated_absence_keeps_what_the_api_said(status: int, code: str) -> None:
+    body = {"error_code": code, "error_msg": "text"}
+
+    deleted = read_deletion(as_json(body, HEADERS, status))
+
+    assert deleted == Deleted(absence="stated", response=body, request_id="r1")
+
+
+# Answers to the DELETE that are no refusals.
+
+
+def test_the_documented_success_is_a_deletion() -> None:
+    """The API page's own example."""
+    body = {"backup_id": BACKUP, "backup_name": "backup-8b5e"}
+
+    deleted = read_deletion(as_json(body, HEADERS))
+
+    assert deleted == Deleted(backup_name="backup-8b5e", response=body, request_id="r1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"backup_id": BACKUP},
+        {"backup_id": "b1182c13f3614fd6b1eae5a4ba09c4a1br07", "backup_name": "weekly"},  # "Conflicts" 1
+        {"backup_id": "", "backup_name": None},
+        {"backup_id": BACKUP, "more": {"a": [1]}},
+    ],
+    ids=json.dumps,
+)
+def test_a_200_with_a_backup_id_is_a_deletion(body: dict[str, Any]) -> None:
+    deleted = read_deletion(as_json(body))
+
+    assert deleted == Deleted(backup_name=body.get("backup_name"), response=body)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [  # §3: what siblings on the same URI answer, and half a success
+        (200, {}),
+        (202, {}),
+        (202, {"job_id": "j1"}),
+        (200, {"job_id": "j1"}),
+        (201, {"backup_id": BACKUP, "backup_name": "weekly"}),
+        (202, {"backup_id": BACKUP, "backup_name": "weekly"}),
+        (200, {"backup_id": None}),
+        (200, {"backup_id": 1}),
+        (200, {"backup_id": [BACKUP]}),
+        (200, {"backup_name": "weekly"}),
+        (200, {"backup_id": BACKUP, "error_code": "DBS.201208", "error_msg": "text"}),
+        (200, {"backup_id": BACKUP, "error_code": None}),
+        (200, {"backup_id": BACKUP, "error_msg": "text"}),
+        (200, {"backup_id": BACKUP, "errCode": "DBS.201208"}),
+        (200, {"backup_id": BACKUP, "externalMessage": "text"}),
+        (200, {"backup_id": BACKUP, "error": {"code": 500}}),
+        (200, {"backup_id": BACKUP, "itemNotFound": {}}),
+        (299, {"backup_id": BACKUP}),
+    ],
+    ids=str,
+)
+def test_an_acceptance_is_no_proof(status: int, body: dict[str, Any]) -> None:
+    unproven = read_deletion(as_json(body, HEADERS, status))
+
+    assert isinstance(unproven, Unproven)
+    name = body.get("backup_name")
+    assert unproven.absent == Deleted(backup_name=name, response=body or None, request_id="r1")
+    assert facts(unproven.present) == {
+        "kind": ApiUnavailableError,
+        "error_code": "NOT_PROVEN",
+        "error_msg": f"the API accepted the deletion with {status}, but does not list the backup as gone",
+        "http_status": status,
+        "retry_after": None,
+        "request_id": "r1",
+    }
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_an_empty_acceptance_is_no_proof(status: int) -> None:
+    unproven = read_deletion(Answer(status, {}, b""))
+
+    assert isinstance(unproven, Unproven)
+    assert unproven.absent == Deleted()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Sign in to the network</html>",
+        b"OK",
+        b"[]",
+        b"null",
+        b'"deleted"',
+        b"1",
+        b" ",
+        b'{"backup_id": "x"',
+        b'{"backup_id": "x"} trailing',
+        b'{"backup_id": "x", "backup_id": "y"}',
+        b'{"backup_id": "\\ud800"}',
+        b'{"backup_id": "\xff"}',
+        b"[" * 99_999,
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+@pytest.mark.parametrize("status", [200, 202, 299])
+def test_a_2xx_with_anything_else_is_a_broken_answer(status: int, body: bytes) -> None:
+    with pytest.raises(ApiUnavailableError) as raised:
+        read_deletion(Answer(status, HEADERS, body))
+
+    assert facts(raised.value) == {
+        "kind": ApiUnavailableError,
+        "error_code": "BROKEN_ANSWER",
+        "error_msg": f"the body of this {status} is not this API's",
+        "http_status": status,
+        "retry_after": None,
+        "request_id": "r1",
+    }
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_a_deletion(status: int) -> None:
+    answer = as_json({"backup_id": BACKUP}, {"location": ENDPOINT}, status)
+
+    assert verdict(answer) == "unavailable"
+
+
+@pytest.mark.parametrize(("status", "expected"), [(199, None), (200, True), (204, True), (299, True), (300, None)])
+def test_a_success_accepts_the_credential(status: int, expected: bool | None) -> None:
+    assert accepts_credential(Answer(status, {}, b"<html>")) is expected
+
+
+def loaded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def strings(value: object) -> Iterator[str]:
+    """All strings in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for inner in value.values() for text in strings(inner))
+
+
+@given(answers)
+@example(as_json({"backup_id": BACKUP}))
+@example(as_json({"backup_id": BACKUP, "error_code": "DBS.201208"}))
+@example(as_json({"error_code": "DBS.201203"}, status=400))
+@example(as_json({"error_code": "DBS.201010"}, status=404))
+@example(as_json({"error_code": True}, status=404))
+def test_whatever_the_api_answers_only_a_proof_makes_it_deleted(answer: Answer) -> None:
+    try:
+        outcome = read_deletion(answer)
+    except NotFinalError as error:
+        assert type(error) in (ApiDeniedError, ApiUnavailableError)
+        assert (error.http_status, error.error_code != "", error.error_msg != "") == (answer.status, True, True)
+        return
+    body = loaded(answer.body)
+    match outcome:
+        case Deleted(absence=None):
+            assert answer.status == 200
+            assert isinstance(body["backup_id"], str)
+            assert not {"error_code", "error_msg", "errCode", "externalMessage", "error", "itemNotFound"} & body.keys()
+        case Deleted(absence=absence):
+            code = {400: "DBS.201203", 404: "DBS.201010"}[answer.status]
+            assert absence == "stated"
+            assert code in strings(body)
+        case Failed(http_status=status):
+            assert status == answer.status
+            assert by_status(status) == "failed"
+        case Unproven(absent, present):
+            assert 200 <= answer.status < 300 or answer.status in (400, 403, 404)
+            assert (absent.absence is None) == (answer.status < 300)
+            assert present.http_status == answer.status
+
+
+# The list, §2 "List".
+
+ITEM: Final = {
+    "id": BACKUP,
+    "name": "weekly",
+    "begin_time": "2020-07-06T10:41:14+0800",
+    "end_time": "2020-07-06T10:42:14+0800",
+    "status": "COMPLETED",
+    "take_up_time": 1,
+    "type": "manual",
+    "size": 2803,
+    "datastore": {"type": "gaussdb-mysql", "version": "8.0"},
+    "instance_id": "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07",
+    "description": "before the upgrade",
+}
+OURS: Final = Backup(
+    id=BACKUP,
+    name="weekly",
+    instance_id="6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07",
+    type="manual",
+    status="COMPLETED",
+    begin_time=datetime(2020, 7, 6, 10, 41, 14, tzinfo=timezone(timedelta(hours=8))),
+    description="before the upgrade",
+)
+
+
+def page(*items: object, total_count: object = None) -> Answer:
+    return as_json({"backups": list(items), "total_count": len(items) if total_count is None else total_count})
+
+
+def test_a_list_of_exactly_our_backup_proves_that_it_is_there() -> None:
+    assert read_found(page(ITEM), BACKUP) == OURS
+
+
+def test_a_clean_empty_list_proves_that_it_is_not_there() -> None:
+    assert read_found(page(), BACKUP) is None
+
+
+UNCLEAR: Final = "asked for one backup, the API listed something else"
+NO_PAGE: Final = "the API's list is not of the documented form"
+NO_ID: Final = "the API listed something without an id"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"backups": [], "total_count": 1}, UNCLEAR),
+        ({"backups": [], "total_count": -1}, UNCLEAR),
+        ({"backups": [{"id": "other"}], "total_count": 1}, UNCLEAR),
+        ({"backups": [{"id": "other"}], "total_count": 0}, UNCLEAR),
+        ({"backups": [{"id": BACKUP.upper()}], "total_count": 1}, UNCLEAR),
+        ({"backups": [{"id": BACKUP + " "}], "total_count": 1}, UNCLEAR),
+        ({"backups": [{"id": BACKUP[:-1]}], "total_count": 1}, UNCLEAR),
+        ({"backups": [{"id": BACKUP}, {"id": BACKUP}], "total_count": 2}, UNCLEAR),
+        ({"backups": [{"id": BACKUP}, {"id": "other"}], "total_count": 2}, UNCLEAR),
+        ({"backups": [], "total_count": None}, NO_PAGE),
+        ({"backups": [], "total_count": False}, NO_PAGE),
+        ({"backups": [], "total_count": 0.0}, NO_PAGE),
+        ({"backups": [], "total_count": "0"}, NO_PAGE),
+        ({"backups": []}, NO_PAGE),
+        ({"total_count": 0}, NO_PAGE),
+        ({"backups": None, "total_count": 0}, NO_PAGE),
+        ({"backups": {}, "total_count": 0}, NO_PAGE),
+        ({"backups": "", "total_count": 0}, NO_PAGE),
+        ({}, NO_PAGE),
+        ([], NO_PAGE),
+        (None, NO_PAGE),
+        ({"backups": [None], "total_count": 1}, NO_ID),
+        ({"backups": [BACKUP], "total_count": 1}, NO_ID),
+        ({"backups": [{}], "total_count": 1}, NO_ID),
+        ({"backups": [{"id": None}], "total_count": 1}, NO_ID),
+        ({"backups": [{"id": 1}], "total_count": 1}, NO_ID),
+        ({"backups": [{"id": BACKUP}, [BACKUP]], "total_count": 2}, NO_ID),
+    ],
+    ids=lambda value: json.dumps(value)[:90],
+)
+def test_any_other_list_proves_nothing(body: object, message: str) -> None:
+    with pytest.raises(UndecidedError) as raised:
+        read_found(as_json(body), BACKUP)
+
+    assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_LIST", message)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"backups": [], "total_count": 0, "total_count": 0}'])
+def test_a_list_that_is_no_json_proves_nothing(body: bytes) -> None:
+    with pytest.raises(UndecidedError, match=NO_PAGE):
+        read_found(Answer(200, {}, body), BACKUP)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, "APIGW.0301", ApiDeniedError),
+        (403, "DBS.280056", ApiDeniedError),
+        (403, "DBS.200010", ApiDeniedError),
+        (403, "DBS.200044", ApiDeniedError),
+        (404, "DBS.201010", UndecidedError),
+        (404, "DBS.290013", UndecidedError),
+        (400, "DBS.201203", UndecidedError),
+        (400, "DBS.280001", UndecidedError),
+        (404, "APIGW.0101", ApiUnavailableError),
+        (429, "APIGW.0308", ApiUnavailableError),
+        (500, "DBS.108000", ApiUnavailableError),
+        (302, "X", ApiUnavailableError),
+        (202, "X", ApiUnavailableError),
+    ],
+)
+def test_without_a_list_nothing_is_proven(status: int, code: str, kind: type[NotFinalError]) -> None:
+    body = {"error_code": code, "error_msg": "text", "backups": [], "total_count": 0}
+
+    with pytest.raises(NotFinalError) as raised:
+        read_found(as_json(body, HEADERS, status), BACKUP)
+
+    assert facts(raised.value) == {
+        "kind": kind,
+        "error_code": code,
+        "error_msg": "text",
+        "http_status": status,
+        "retry_after": "17",
+        "request_id": "r1",
+    }
+
+
+@given(st.integers(100, 599) | st.just(200), list_bodies(BACKUP) | st.none(), any_bytes)
+def test_only_an_empty_list_proves_absence_and_only_our_backup_presence(status: int, body: object, raw: bytes) -> None:
+    answer = as_json(body, status=status) if body is not None else Answer(status, {}, raw)
+    try:
+        found = read_found(answer, BACKUP)
+    except NotFinalError:
+        return
+    listed = json.loads(answer.body)
+
+    assert status == 200
+    if found is None:
+        assert listed["backups"] == []
+        assert repr(listed["total_count"]) == "0"
+    else:
+        assert [item["id"] for item in listed["backups"]] == [BACKUP]
+        assert found.id == BACKUP
+
+
+def test_a_page_has_its_backups_and_the_count_of_all() -> None:
+    assert read_backups(page(ITEM, {"id": "other"}, total_count=7)) == (
+        [OURS, Backup(id="other", description="")],
+        7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("member", "attribute"),
+    [(name, name) for name in ("name", "instance_id", "type", "status", "begin_time", "description")],
+)
+@pytest.mark.parametrize("value", [1, True, ["x"], {}])
+def test_a_fact_of_another_type_is_unknown(member: str, attribute: str, value: object) -> None:
+    backups, _ = read_backups(page({**ITEM, member: value}))
+
+    assert getattr(backups[0], attribute) is None
+
+
+@pytest.mark.parametrize(
+    "item", [{"id": BACKUP}, {"id": BACKUP, "description": None}, {"id": BACKUP, "description": ""}]
+)
+def test_an_absent_description_is_an_empty_one(item: object) -> None:
+    """DESIGN §6."""
+    assert read_backups(page(item)) == ([Backup(id=BACKUP, description="")], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [  # §2: offsets without a colon
+        ("2020-07-06T10:41:14+0800", datetime(2020, 7, 6, 10, 41, 14, tzinfo=timezone(timedelta(hours=8)))),
+        ("2020-07-06T02:41:14+0000", datetime(2020, 7, 6, 2, 41, 14, tzinfo=UTC)),
+        ("2020-07-06T02:41:14Z", datetime(2020, 7, 6, 2, 41, 14, tzinfo=UTC)),
+        ("2020-07-06T10:41:14+08:00", datetime(2020, 7, 6, 10, 41, 14, tzinfo=timezone(timedelta(hours=8)))),
+        ("2020-07-06T10:41:14", None),  # of which offset?
+        ("2020-07-06", None),
+        ("2020-02-30T10:41:14+0800", None),
+        ("yesterday", None),
+        ("1594003274", None),
+        ("", None),
+    ],
+)
+def test_a_begin_time_has_an_offset_or_is_unknown(text: str, time: datetime | None) -> None:
+    backups, _ = read_backups(page({**ITEM, "begin_time": text}))
+
+    assert backups[0].begin_time == time
+
+
+@given(st.dictionaries(st.sampled_from(sorted(ITEM)), json_scalars | json_values))
+def test_whatever_the_list_says_of_a_backup_is_a_fact_or_unknown(item: dict[str, object]) -> None:
+    try:
+        backups, _ = read_backups(page({**item, "id": BACKUP}))
+    except UndecidedError:
+        raise AssertionError("an item with an id is a backup") from None
+    facts_of: Callable[[str], object] = backups[0].__getattribute__
+
+    for name in ("name", "instance_id", "type", "status"):
+        assert facts_of(name) == (item.get(name) if isinstance(item.get(name), str) else None)

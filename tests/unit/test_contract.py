@@ -1,0 +1,483 @@
+"""Our events: what makes a command of an event, and an event of an outcome. The tables follow DESIGN §1."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, get_args
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from function.backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
+from function.errors import NotAnEventError
+from function.events.binding import Event, Unreadable
+from function.events.contract import (
+    DELETED,
+    EXPIRED,
+    FAILED,
+    RESULT_TYPES,
+    SCHEMAS,
+    SKIPPED,
+    read_command,
+    write_result,
+)
+from tests.strategies import ID_LETTERS, attribute_texts, backup_ids, json_scalars, json_values, near_ids, project_ids
+
+PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
+BACKUP: Final = "1fe4feaab48f11e6654hfa163eba87e4b66"
+IDS: Final[dict[str, Any]] = {"project_id": PROJECT, "backup_id": BACKUP}
+ENVELOPE: Final = {"specversion": "1.0", "id": "42", "source": "/policies/weekly", "type": EXPIRED}
+NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+WEEKLY: Final = Backup(
+    id=BACKUP,
+    name="weekly",
+    instance_id="i1",
+    type="manual",
+    status="COMPLETED",
+    begin_time=datetime(2020, 7, 6, 10, 41, 14, tzinfo=UTC),
+    description="before the upgrade",
+)
+ALL_OUTCOMES: Final[list[Outcome]] = [
+    Deleted(),
+    Failed(error_code="DBS.201208", error_msg="not allowed"),
+    Skipped(reason="dry_run", message="it was only asked for"),
+]
+
+
+def event(data: object, **attributes: str | bool | int) -> Event:
+    return Event({**ENVELOPE, **attributes}, data, "binary")
+
+
+def command(data: object, **attributes: str | bool | int) -> DeleteBackup | Failed:
+    return read_command(event(data, **attributes), {EXPIRED})
+
+
+def faults(data: object, **attributes: str | bool | int) -> str:
+    """The message that is in the result event if the data does not fit."""
+    failed = command(data, **attributes)
+    assert isinstance(failed, Failed)
+    assert failed == Failed(error_code="INVALID_EVENT", error_msg=failed.error_msg)
+    return failed.error_msg
+
+
+def result(
+    outcome: Outcome,
+    data: object = IDS,
+    *,
+    now: datetime = NOW,
+    trace: Mapping[str, str] | None = None,
+    **attributes: str | bool | int,
+) -> tuple[dict[str, str], dict[str, object]]:
+    return write_result(event(data, **attributes), outcome, source="/backup-reaper", now=now, trace=trace or {})
+
+
+# Event in.
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, DeleteBackup(**IDS)),
+        ({"dry_run": True}, DeleteBackup(**IDS, dry_run=True)),
+        ({"dry_run": False}, DeleteBackup(**IDS)),
+        ({"instance_id": "6ab7in07"}, DeleteBackup(**IDS, instance_id="6ab7in07")),
+        (
+            {"backup_id": "2f4ddb93-b901-4b08-93d8-1d2e472f30fe"},
+            DeleteBackup(project_id=PROJECT, backup_id="2f4ddb93-b901-4b08-93d8-1d2e472f30fe"),
+        ),
+        ({"endpoint": "https://evil.example", "region": "x", "token": "x", "path": "/v3"}, DeleteBackup(**IDS)),
+        ({"retention": {"days": 7}, "": None, "id": 1}, DeleteBackup(**IDS)),
+    ],
+)
+def test_a_command_takes_the_known_members_and_ignores_the_others(more: dict[str, Any], expected: Any) -> None:
+    assert command(IDS | more) == expected
+
+
+@pytest.mark.parametrize("length", [1, 64])
+def test_an_id_has_1_to_64_characters(length: int) -> None:
+    data = {"project_id": PROJECT, "backup_id": "b" * length, "instance_id": "i" * length}
+
+    assert command(data) == DeleteBackup(project_id=PROJECT, backup_id="b" * length, instance_id="i" * length)
+
+
+@pytest.mark.parametrize("time", ["2026-03-01T13:00:00+01:00", "2026-03-01T12:00:00Z", "2026-03-01t12:00:00.000z"])
+def test_a_command_is_judged_and_expires_when_its_event_says(time: str) -> None:
+    """`time`, and the documented extension `expirytime`."""
+    assert command(IDS, expirytime=time) == DeleteBackup(**IDS, expires=NOW)
+    assert command(IDS, time=time) == DeleteBackup(**IDS, judged=NOW)
+
+
+@pytest.mark.parametrize("subject", [BACKUP, "another", "../backups"])
+def test_the_subject_of_a_request_is_ignored(subject: str) -> None:
+    assert command(IDS, subject=subject) == DeleteBackup(**IDS)
+
+
+PROJECT_FAULT: Final = "data.project_id must be a string of 32 ASCII letters and digits"
+BACKUP_FAULT: Final = "data.backup_id must be a string of 1 to 64 ASCII letters, digits and hyphens"
+INSTANCE_FAULT: Final = "data.instance_id must be a string of 1 to 64 ASCII letters, digits and hyphens"
+DRY_RUN_FAULT: Final = "data.dry_run must be true or false"
+BAD_TYPES: Final = [None, 1, 1.0, True, [], {}, [BACKUP], {"id": BACKUP}]
+# huawei-api.md §1 "Path danger": what a client, a gateway or a server could take for another path.
+DANGEROUS: Final = ["", ".", "..", "../backups", "a/b", "/", "a.b", "%2e%2e", "%2F", "a?b", "a#b", "a;b", "a\\b"]
+FOREIGN: Final = ["\u0661", "\uff11", "\u00e9", "a_b", "a b", " a", "a ", "a\n", "\na", "a\x00", "a\r\n", "a,b", "*"]
+
+
+@pytest.mark.parametrize("value", [*BAD_TYPES, *DANGEROUS, *FOREIGN, "b" * 65], ids=ascii)
+@pytest.mark.parametrize(("member", "fault"), [("backup_id", BACKUP_FAULT), ("instance_id", INSTANCE_FAULT)])
+def test_an_id_outside_its_alphabet_never_reaches_a_path(member: str, fault: str, value: object) -> None:
+    assert faults(IDS | {member: value}) == fault
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*BAD_TYPES, *DANGEROUS, PROJECT[1:], PROJECT + "0", PROJECT + "\n", *(PROJECT[1:] + end for end in "-._\n\u0661")],
+    ids=ascii,
+)
+def test_a_project_id_is_exactly_32_letters_and_digits(value: object) -> None:
+    assert faults(IDS | {"project_id": value}) == PROJECT_FAULT
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "true", "false", "", [], {}, [True]], ids=repr)
+def test_dry_run_is_a_boolean(value: object) -> None:
+    assert faults(IDS | {"dry_run": value}) == DRY_RUN_FAULT
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("dryRun", "dry_run"),
+        ("DRY_RUN", "dry_run"),
+        ("dry-run", "dry_run"),
+        ("DryRun", "dry_run"),
+        ("dryrun", "dry_run"),
+        ("dry_run_", "dry_run"),
+        ("__d-r_y-run__", "dry_run"),
+        ("projectId", "project_id"),
+        ("backupID", "backup_id"),
+        ("instance-id", "instance_id"),
+        ("INSTANCEID", "instance_id"),
+    ],
+)
+def test_a_member_in_another_spelling_is_a_mistake_that_could_delete(name: str, member: str) -> None:
+    assert faults(IDS | {name: True}) == f"data.{name} is no member: {member} is"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("bac\u212aup_id", "bac\\u212aup_id"),  # the Kelvin sign folds to a k
+        ("dry" + "_" * 90 + "run", "dry" + "_" * 37),
+        ("in\u017ftance_id", "in\\u017ftance_id"),  # a long s folds to an s
+    ],
+)
+def test_a_member_in_a_foreign_spelling_is_shown_short_and_in_ascii(name: str, shown: str) -> None:
+    fault, _, hint = faults(IDS | {name: True}).partition(" is no member: ")
+
+    assert fault == f"data.{shown}"
+    assert hint in ("backup_id is", "dry_run is", "instance_id is")
+
+
+@pytest.mark.parametrize(
+    "name", ["dry", "run", "dry.run", "dry run", "project", "id", "backup_ids", "instance_id\n", "\u0131"]
+)
+def test_a_member_of_another_name_is_none_of_ours(name: str) -> None:
+    assert command(IDS | {name: True}) == DeleteBackup(**IDS)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (None, "data must be a JSON object"),
+        ([], "data must be a JSON object"),
+        ([IDS], "data must be a JSON object"),
+        ("text", "data must be a JSON object"),
+        (42, "data must be a JSON object"),
+        (Unreadable("not UTF-8: byte 0 is wrong"), "data is no JSON: not UTF-8: byte 0 is wrong"),
+        ({}, f"{PROJECT_FAULT}; {BACKUP_FAULT}"),
+    ],
+)
+def test_data_of_another_form_is_an_event_of_ours_that_does_not_fit(data: object, fault: str) -> None:
+    assert faults(data) == fault
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("tomorrow", "is no timestamp of RFC 3339"),
+        ("", "is no timestamp of RFC 3339"),
+        ("2026-03-01", "is no timestamp of RFC 3339"),
+        ("2026-02-30T00:00:00Z", "is no timestamp between the years 1 and 9999"),
+        (1772366400, "is no timestamp of RFC 3339"),
+        (0, "is no timestamp of RFC 3339"),
+        (True, "is no timestamp of RFC 3339"),
+        (False, "is no timestamp of RFC 3339"),
+    ],
+)
+def test_an_expiry_that_cannot_be_read_is_not_disregarded(value: str | int, why: str) -> None:
+    assert faults(IDS, expirytime=value) == f"expirytime {why}"
+
+
+def test_all_faults_of_an_event_are_told_at_once() -> None:
+    data = {"dryRun": True, "project_id": 1, "backup_id": "..", "instance_id": None, "dry_run": "no"}
+
+    assert faults(data, expirytime="never").split("; ") == [
+        "data.dryRun is no member: dry_run is",
+        PROJECT_FAULT,
+        BACKUP_FAULT,
+        INSTANCE_FAULT,
+        DRY_RUN_FAULT,
+        "expirytime is no timestamp of RFC 3339",
+    ]
+
+
+@pytest.mark.parametrize("of_type", [*sorted(RESULT_TYPES), EXPIRED + ".", EXPIRED.upper(), "x"])
+def test_an_event_of_another_type_is_refused_whatever_its_data(of_type: str) -> None:
+    for data in (IDS, None, Unreadable("x")):
+        with pytest.raises(
+            NotAnEventError, match=r"^the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts$"
+        ) as refusal:
+            command(data, type=of_type)
+
+        assert refusal.value.status == 400
+
+
+def test_other_types_can_be_accepted() -> None:
+    other = event(IDS, type="com.example.retention.due")
+
+    assert read_command(other, {EXPIRED, "com.example.retention.due"}) == DeleteBackup(**IDS)
+
+
+known_members = st.fixed_dictionaries(
+    {},
+    optional={
+        "project_id": near_ids | json_scalars,
+        "backup_id": near_ids | json_scalars,
+        "instance_id": near_ids | json_scalars,
+        "dry_run": st.booleans() | json_scalars,
+    },
+)
+near_data = st.builds(
+    lambda known, more: {**more, **known}, known_members, st.dictionaries(st.text(max_size=8), json_values, max_size=2)
+)
+
+
+@given(near_data | json_values, attribute_texts | st.none())
+@example({**IDS, "backup_id": "x\n"}, None)
+@example({**IDS, "project_id": "\u0661" * 32}, None)
+def test_whatever_the_data_is_a_command_has_only_ids_of_their_alphabets(data: object, expirytime: str | None) -> None:
+    answer = command(data, **({} if expirytime is None else {"expirytime": expirytime}))
+
+    if isinstance(answer, Failed):
+        assert answer.error_code == "INVALID_EVENT"
+        assert answer.error_msg.isascii()
+    else:
+        assert len(answer.project_id) == 32
+        assert set(answer.project_id) <= set(ID_LETTERS)
+        for name in (answer.backup_id, answer.instance_id or "none"):
+            assert 1 <= len(name) <= 64
+            assert set(name) <= {*ID_LETTERS, "-"}
+
+
+@given(project_ids, backup_ids, backup_ids | st.none(), st.booleans())
+def test_every_valid_command_is_read(project: str, backup: str, instance: str | None, dry_run: bool) -> None:
+    data = {"project_id": project, "backup_id": backup, "dry_run": dry_run}
+    data |= {} if instance is None else {"instance_id": instance}
+
+    assert command(data) == DeleteBackup(project_id=project, backup_id=backup, instance_id=instance, dry_run=dry_run)
+
+
+# Event out.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "of_type", "facts"),
+    [
+        (
+            Deleted(backup_name="weekly", response={"backup_id": "other"}, request_id="r1"),
+            "dev.backup-reaper.backup.deleted.v1",
+            {
+                "already_absent": False,
+                "backup_name": "weekly",
+                "response": {"backup_id": "other"},
+                "request_id": "r1",
+            },
+        ),
+        (Deleted(), "dev.backup-reaper.backup.deleted.v1", {"already_absent": False}),
+        (
+            Deleted(absence="stated", response={"error_code": "DBS.201010"}),
+            "dev.backup-reaper.backup.deleted.v1",
+            {"already_absent": True, "absence": "stated", "response": {"error_code": "DBS.201010"}},
+        ),
+        (
+            Deleted(absence="not_listed"),
+            "dev.backup-reaper.backup.deleted.v1",
+            {"already_absent": True, "absence": "not_listed"},
+        ),
+        (
+            Failed(error_code="DBS.201208", error_msg="not allowed", http_status=400, request_id="r1"),
+            "dev.backup-reaper.backup.deletion-failed.v1",
+            {"error_code": "DBS.201208", "error_msg": "not allowed", "http_status": 400, "request_id": "r1"},
+        ),
+        (
+            Failed(error_code="INVALID_EVENT", error_msg="data must be a JSON object"),
+            "dev.backup-reaper.backup.deletion-failed.v1",
+            {"error_code": "INVALID_EVENT", "error_msg": "data must be a JSON object"},
+        ),
+        (
+            Skipped(reason="stale_event", message="the event expired"),
+            "dev.backup-reaper.backup.deletion-skipped.v1",
+            {"reason": "stale_event", "message": "the event expired"},
+        ),
+        (
+            Skipped(reason="dry_run", message="dry", would_delete=WEEKLY),
+            "dev.backup-reaper.backup.deletion-skipped.v1",
+            {
+                "reason": "dry_run",
+                "message": "dry",
+                "would_delete": {
+                    "backup_name": "weekly",
+                    "instance_id": "i1",
+                    "type": "manual",
+                    "status": "COMPLETED",
+                    "begin_time": "2020-07-06T10:41:14+00:00",
+                },
+            },
+        ),
+        (
+            Skipped(reason="dry_run", message="dry", would_delete=Backup(id=BACKUP)),
+            "dev.backup-reaper.backup.deletion-skipped.v1",
+            {"reason": "dry_run", "message": "dry", "would_delete": {}},
+        ),
+    ],
+)
+def test_a_result_says_what_became_of_the_request(outcome: Outcome, of_type: str, facts: dict[str, object]) -> None:
+    attributes, data = result(outcome)
+
+    assert attributes == {
+        "specversion": "1.0",
+        "id": attributes["id"],
+        "source": "/backup-reaper",
+        "type": of_type,
+        "dataschema": attributes["dataschema"],
+        "time": "2026-03-01T12:00:00Z",
+        "subject": BACKUP,
+        "causationid": "42",
+    }
+    assert data == {**IDS, "request": {"source": "/policies/weekly", "id": "42", "type": EXPIRED}, **facts}
+
+
+@pytest.mark.parametrize("outcome", ALL_OUTCOMES, ids=lambda outcome: type(outcome).__name__)
+def test_a_result_carries_correlation_and_trace_over_and_nothing_else(outcome: Outcome) -> None:
+    trace = {"traceparent": "00-1-2-01", "tracestate": "a=b"}
+    theirs: dict[str, Any] = {
+        "subject": "theirs",
+        "time": "2026-01-01T00:00:00Z",
+        "partitionkey": "p",
+        "traceparent": "theirs",
+    }
+
+    attributes, _ = result(outcome, trace=trace, correlationid="c1", **theirs)
+
+    assert {name: attributes.get(name) for name in (*theirs, "tracestate", "correlationid")} == {
+        **trace,
+        "correlationid": "c1",
+        "subject": BACKUP,
+        "time": "2026-03-01T12:00:00Z",
+        "partitionkey": None,
+    }
+
+
+@pytest.mark.parametrize("correlationid", [7, True, False])
+def test_a_correlation_that_is_no_text_is_not_carried_over(correlationid: int) -> None:
+    attributes, _ = result(Deleted(), correlationid=correlationid)
+
+    assert "correlationid" not in attributes
+
+
+@pytest.mark.parametrize(
+    ("data", "project_id", "backup_id"),
+    [
+        ({"project_id": PROJECT, "backup_id": ".."}, PROJECT, None),
+        ({"project_id": "x", "backup_id": BACKUP}, None, BACKUP),
+        ({"project_id": 1, "backup_id": [BACKUP]}, None, None),
+        ([], None, None),
+        (None, None, None),
+        (Unreadable("x"), None, None),
+    ],
+)
+def test_a_result_names_only_valid_ids(data: object, project_id: str | None, backup_id: str | None) -> None:
+    attributes, facts = result(Failed(error_code="INVALID_EVENT", error_msg="x"), data)
+
+    assert (facts["project_id"], facts["backup_id"], attributes.get("subject")) == (project_id, backup_id, backup_id)
+
+
+def test_no_two_kinds_of_result_share_a_type() -> None:
+    types = [result(outcome)[0]["type"] for outcome in ALL_OUTCOMES]
+
+    assert types == [DELETED, FAILED, SKIPPED]
+    assert {*types} == RESULT_TYPES
+    assert len(types) == len(get_args(Outcome))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result_id", "schema"),
+    [
+        (Deleted(), "1c5db0fb-0bee-560e-b2f1-8d1c00a2eb0b", "backup.deleted.v1"),
+        (Failed(error_code="x", error_msg="x"), "2a18ae05-2213-5a0b-bfe6-c78b66bd557a", "backup.deletion-failed.v1"),
+        (Skipped(reason="x", message="x"), "42cd1811-50e0-53d5-b0a5-d158944826a1", "backup.deletion-skipped.v1"),
+    ],
+)
+def test_what_names_a_result_stays_from_release_to_release(outcome: Outcome, result_id: str, schema: str) -> None:
+    """Or a redelivery across an upgrade would look like another result."""
+    attributes, _ = result(outcome)
+
+    assert attributes["id"] == result_id
+    assert attributes["dataschema"] == f"{SCHEMAS}{schema}#/$defs/data"
+
+
+requests = st.fixed_dictionaries(
+    {
+        "source": st.sampled_from(["a", "b", 'a","b', "ab", ""]),
+        "id": st.sampled_from(["a", "b", 'b","a', "ab", ""]),
+        "project_id": st.sampled_from(["1" * 32, "2" * 32, "a" * 32, "bad"]),
+        "backup_id": st.sampled_from(["a", "b", "1" * 32, "a" * 32, "no/id"]),
+        "outcome": st.integers(0, len(ALL_OUTCOMES) - 1),
+    }
+)
+
+
+def result_id(request: dict[str, Any], now: datetime) -> str:
+    data = {name: request[name] for name in ("project_id", "backup_id")}
+    attributes, _ = result(ALL_OUTCOMES[request["outcome"]], data, now=now, source=request["source"], id=request["id"])
+    return attributes["id"]
+
+
+def identity(request: dict[str, Any]) -> dict[str, Any]:
+    invalid = {"bad": None, "no/id": None}
+    return {name: invalid.get(value, value) for name, value in request.items()}
+
+
+@given(requests, requests, st.datetimes(timezones=st.just(UTC)))
+def test_result_ids_are_equal_exactly_for_equal_requests_and_types(
+    one: dict[str, Any], other: dict[str, Any], later: datetime
+) -> None:
+    assert (result_id(one, NOW) == result_id(other, later)) == (identity(one) == identity(other))
+    assert UUID(result_id(one, NOW)).version == 5
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_the_time_of_a_result_is_now(now: datetime) -> None:
+    time = result(Deleted(), now=now)[0]["time"]
+
+    assert time.endswith("Z")
+    assert datetime.fromisoformat(time) == now
+
+
+@given(near_data | json_values, attribute_texts)
+def test_a_result_is_json_whatever_the_request_was(data: object, correlationid: str) -> None:
+    attributes, facts = result(Failed(error_code="INVALID_EVENT", error_msg="x"), data, correlationid=correlationid)
+
+    assert json.loads(json.dumps(facts)) == facts
+    assert all(isinstance(value, str) for value in attributes.values())

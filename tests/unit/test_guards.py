@@ -1,0 +1,414 @@
+"""The guards, DESIGN §6: each passes, refuses with its stable reason, or cannot be decided."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function.backups import Backup, DeleteBackup, Skipped
+from function.errors import UndecidedError
+from function.guards import (
+    Policy,
+    is_dry_run,
+    needs_backup,
+    ranked_in,
+    refuse_backup,
+    refuse_command,
+    refuse_rank,
+)
+
+NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+SECOND: Final = timedelta(seconds=1)
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+OFF: Final = Policy()
+COMMAND: Final = DeleteBackup(project_id="p" * 32, backup_id="b1")
+BACKUP: Final = Backup(
+    id="b1",
+    name="weekly",
+    instance_id="i1",
+    type="manual",
+    status="COMPLETED",
+    begin_time=NOW - 10 * DAY,
+    description="",
+)
+
+
+def command(**facts: Any) -> DeleteBackup:
+    return replace(COMMAND, **facts)
+
+
+def backup(**facts: Any) -> Backup:
+    return replace(BACKUP, **facts)
+
+
+# By command: nothing has been asked of the cloud yet.
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        (OFF, {}),
+        (OFF, {"judged": NOW - 1000 * DAY}),
+        (OFF, {"judged": NOW + 1000 * DAY}),
+        (OFF, {"expires": NOW + SECOND}),
+        (Policy(allowed_projects=frozenset({"p" * 32, "q" * 32})), {}),
+        (Policy(max_event_age=HOUR), {"judged": NOW}),
+        (Policy(max_event_age=HOUR), {"judged": NOW - HOUR}),
+        (Policy(max_event_age=HOUR), {"judged": NOW + 5 * MINUTE}),
+        (Policy(max_event_age=HOUR), {"judged": NOW, "expires": NOW + SECOND}),
+    ],
+)
+def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any]) -> None:
+    assert refuse_command(command(**facts), policy, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "reason", "message"),
+    [
+        (
+            Policy(allowed_projects=frozenset({"P" * 32})),
+            {},
+            "project_not_allowed",
+            "the project is not one of those that this function may touch",
+        ),
+        (
+            Policy(allowed_projects=frozenset()),
+            {},
+            "project_not_allowed",
+            "the project is not one of those that this function may touch",
+        ),
+        (OFF, {"expires": NOW}, "stale_event", "the event expired at 2026-03-01T12:00:00+00:00"),
+        (OFF, {"expires": NOW - DAY}, "stale_event", "the event expired at 2026-02-28T12:00:00+00:00"),
+        (Policy(max_event_age=HOUR), {}, "stale_event", "the event has no time, and so no age"),
+        (
+            Policy(max_event_age=HOUR),
+            {"judged": NOW + 5 * MINUTE + SECOND / 4},
+            "stale_event",
+            "the event's time 2026-03-01T12:05:00+00:00 is ahead of ours",
+        ),
+        (
+            Policy(max_event_age=HOUR),
+            {"judged": NOW - HOUR - SECOND},
+            "stale_event",
+            "the event is 3601 s old; the most is 3600 s",
+        ),
+        (
+            Policy(allowed_projects=frozenset(), max_event_age=HOUR),
+            {"expires": NOW},
+            "project_not_allowed",
+            "the project is not one of those that this function may touch",
+        ),
+        (
+            Policy(max_event_age=HOUR),
+            {"expires": NOW - HOUR, "judged": NOW - DAY},
+            "stale_event",
+            "the event expired at 2026-03-01T11:00:00+00:00",
+        ),
+    ],
+)
+def test_a_command_outside_the_policy_is_refused(
+    policy: Policy, facts: dict[str, Any], reason: str, message: str
+) -> None:
+    assert refuse_command(command(**facts), policy, NOW) == Skipped(reason=reason, message=message)
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_event", "expected"),
+    [(False, False, False), (True, False, True), (False, True, True), (True, True, True)],
+)
+def test_an_event_makes_a_run_safer_and_never_less_safe(of_policy: bool, of_event: bool, expected: bool) -> None:
+    assert is_dry_run(command(dry_run=of_event), Policy(dry_run=of_policy)) is expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "expected"),
+    [
+        (OFF, {}, False),
+        (Policy(allowed_projects=frozenset({"p" * 32}), max_event_age=HOUR), {"judged": NOW, "expires": NOW}, False),
+        (Policy(dry_run=True), {}, True),
+        (OFF, {"dry_run": True}, True),
+        (OFF, {"instance_id": "i1"}, True),
+        (Policy(manual_only=True), {}, True),
+        (Policy(min_age=DAY), {}, True),
+        (Policy(keep_last=1), {}, True),
+        (Policy(hold_words=("legal",)), {}, True),
+    ],
+)
+def test_the_backup_is_read_only_if_somebody_asks_for_a_fact(
+    policy: Policy, facts: dict[str, Any], expected: bool
+) -> None:
+    assert needs_backup(command(**facts), policy) is expected
+
+
+# By backup.
+
+STRICT: Final = Policy(manual_only=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        (OFF, {"type": "auto", "status": "BUILDING", "name": None, "instance_id": None, "begin_time": None}),
+        (STRICT, {}),
+        (STRICT, {"status": "AVAILABLE"}),
+        (STRICT, {"status": "FAILED"}),
+        (STRICT, {"instance_id": None, "begin_time": None, "name": None, "description": None}),
+        (Policy(min_age=10 * DAY), {}),
+        (Policy(min_age=10 * DAY), {"status": "BUILDING", "type": None}),
+        (Policy(min_age=DAY), {"begin_time": (NOW - DAY).astimezone(timezone(8 * HOUR))}),
+        (Policy(keep_last=1), {"status": "FAILED"}),
+        (Policy(hold_words=("legal", "keep")), {"name": "weekly", "description": "before the upgrade"}),
+        (Policy(hold_words=("weekly\nbefore",)), {"name": "wee", "description": "kly\nbefore"}),
+    ],
+)
+def test_a_backup_within_the_policy_passes(policy: Policy, facts: dict[str, Any]) -> None:
+    assert refuse_backup(backup(**facts), COMMAND, policy, NOW) is None
+
+
+def test_the_instance_that_the_event_names_passes() -> None:
+    assert refuse_backup(BACKUP, command(instance_id="i1"), OFF, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "reason", "message"),
+    [
+        (STRICT, {"type": "auto"}, "not_manual", "the backup is of type auto, not manual"),
+        (STRICT, {"type": "Manual"}, "not_manual", "the backup is of type Manual, not manual"),
+        (STRICT, {"type": "auto", "status": "BUILDING"}, "not_manual", "the backup is of type auto, not manual"),
+        (
+            Policy(min_age=10 * DAY),
+            {"begin_time": NOW - 10 * DAY + SECOND},
+            "too_young",
+            "the backup is 9.9 days old; the least is 10 days",
+        ),
+        (
+            Policy(min_age=7 * DAY),
+            {"begin_time": NOW - 12 * HOUR},
+            "too_young",
+            "the backup is 0.5 days old; the least is 7 days",
+        ),
+        (Policy(min_age=DAY), {"begin_time": NOW}, "too_young", "the backup is 0.0 days old; the least is 1 days"),
+        (
+            Policy(hold_words=("legal",)),
+            {"name": "LEGAL-2026"},
+            "on_hold",
+            "the backup's name or description holds the word legal",
+        ),
+        (
+            Policy(hold_words=("keep", "stra\u00dfe".casefold())),
+            {"description": "STRASSE"},
+            "on_hold",
+            "the backup's name or description holds the word strasse",
+        ),
+    ],
+)
+def test_a_backup_outside_the_policy_is_refused(
+    policy: Policy, facts: dict[str, Any], reason: str, message: str
+) -> None:
+    assert refuse_backup(backup(**facts), COMMAND, policy, NOW) == Skipped(reason=reason, message=message)
+
+
+def test_a_backup_of_another_instance_is_refused() -> None:
+    refusal = refuse_backup(BACKUP, command(instance_id="i2"), OFF, NOW)
+
+    message = "the backup belongs to instance i1, the event names i2"
+    assert refusal == Skipped(reason="wrong_instance", message=message)
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "message"),
+    [
+        (STRICT, {"type": None}, "the API does not say the backup's type, or says it unreadably"),
+        (STRICT, {"status": None}, "the backup's status is None"),
+        (STRICT, {"status": "BUILDING"}, "the backup's status is BUILDING"),
+        (STRICT, {"status": "completed"}, "the backup's status is completed"),
+        (Policy(keep_last=1), {"status": "BUILDING"}, "the backup's status is BUILDING"),
+        (
+            Policy(min_age=DAY),
+            {"begin_time": None},
+            "the API does not say the backup's begin_time, or says it unreadably",
+        ),
+        (
+            Policy(min_age=DAY),
+            {"begin_time": NOW + SECOND / 4},
+            "the backup's begin_time 2026-03-01T12:00:00+00:00 is ahead of our clock",
+        ),
+        (Policy(hold_words=("x",)), {"name": None}, "the API does not say the backup's name, or says it unreadably"),
+        (
+            Policy(hold_words=("x",)),
+            {"description": None},
+            "the API does not say the backup's description, or says it unreadably",
+        ),
+    ],
+)
+def test_missing_data_is_not_permission(policy: Policy, facts: dict[str, Any], message: str) -> None:
+    with pytest.raises(UndecidedError) as raised:
+        refuse_backup(backup(**facts), COMMAND, policy, NOW)
+
+    assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
+
+
+def test_an_instance_that_the_api_does_not_say_is_not_the_one_that_the_event_names() -> None:
+    with pytest.raises(UndecidedError) as raised:
+        refuse_backup(backup(instance_id=None), command(instance_id="i1"), OFF, NOW)
+
+    message = "the API does not say the backup's instance_id, or says it unreadably"
+    assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
+
+
+# By rank.
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "expected"),
+    [
+        (OFF, {}, None),
+        (OFF, {"status": None, "instance_id": None}, None),
+        (Policy(keep_last=3), {}, "i1"),
+        (Policy(keep_last=3), {"status": "AVAILABLE"}, "i1"),
+        (Policy(keep_last=3), {"status": "FAILED"}, None),
+    ],
+)
+def test_only_what_protects_something_is_ranked(policy: Policy, facts: dict[str, Any], expected: str | None) -> None:
+    assert ranked_in(backup(**facts), policy) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"status": "BUILDING"}, "the backup's status is BUILDING"),
+        ({"instance_id": None}, "the API does not say the backup's instance_id, or says it unreadably"),
+    ],
+)
+def test_a_backup_of_unknown_rank_is_undecided(facts: dict[str, Any], message: str) -> None:
+    with pytest.raises(UndecidedError) as raised:
+        ranked_in(backup(**facts), Policy(keep_last=1))
+
+    assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
+
+
+def sibling(number: int, **facts: Any) -> Backup:
+    """A backup that is newer than ours by so many hours."""
+    return backup(**{"id": f"s{number}", "begin_time": NOW - 10 * DAY + number * HOUR, **facts})
+
+
+@pytest.mark.parametrize(
+    ("siblings", "newer"),
+    [
+        ([], 0),
+        ([BACKUP], 0),
+        ([sibling(0)], 0),
+        ([sibling(-1), sibling(-2)], 0),
+        ([sibling(1)], 1),
+        ([sibling(1, status="AVAILABLE")], 1),
+        ([sibling(1, status="FAILED")], 0),
+        ([sibling(1, status="BUILDING", begin_time=None)], 0),
+        ([sibling(1, begin_time=(NOW - 10 * DAY + SECOND).astimezone(timezone(8 * HOUR)))], 1),
+        ([BACKUP, sibling(1), sibling(-1), sibling(2)], 2),
+        ([sibling(1, id="b1"), sibling(2)], 1),
+        ([sibling(1, name=None, description=None)], 1),
+    ],
+)
+def test_the_last_n_that_are_strictly_newer_must_be_there(siblings: list[Backup], newer: int) -> None:
+    for keep_last in range(1, 4):
+        refusal = refuse_rank(BACKUP, siblings, Policy(keep_last=keep_last), NOW)
+
+        message = f"{newer} completed manual backups of the instance are newer; the last {keep_last} are kept"
+        assert refusal == (None if newer >= keep_last else Skipped(reason="keep_last", message=message))
+
+
+@pytest.mark.parametrize(
+    ("siblings", "code", "message"),
+    [
+        (
+            [sibling(1, instance_id="i2")],
+            "UNCLEAR_LIST",
+            "asked for one instance's manual backups, the API listed others",
+        ),
+        (
+            [sibling(1, instance_id=None)],
+            "UNCLEAR_LIST",
+            "asked for one instance's manual backups, the API listed others",
+        ),
+        (
+            [sibling(1, type="auto")],
+            "UNCLEAR_LIST",
+            "asked for one instance's manual backups, the API listed others",
+        ),
+        (
+            [sibling(-1, type=None)],
+            "UNCLEAR_LIST",
+            "asked for one instance's manual backups, the API listed others",
+        ),
+        (
+            [sibling(1), sibling(2), sibling(3), sibling(4, status="UNHEARD OF")],
+            "UNCLEAR_BACKUP",
+            "the backup's status is UNHEARD OF",
+        ),
+        ([sibling(1, status=None)], "UNCLEAR_BACKUP", "the backup's status is None"),
+        (
+            [sibling(1, begin_time=None)],
+            "UNCLEAR_BACKUP",
+            "the API does not say the backup's begin_time, or says it unreadably",
+        ),
+        (
+            [sibling(1, begin_time=NOW + HOUR)],
+            "UNCLEAR_BACKUP",
+            "the backup's begin_time 2026-03-01T13:00:00+00:00 is ahead of our clock",
+        ),
+    ],
+)
+def test_a_list_in_which_something_is_unclear_ranks_nothing(siblings: list[Backup], code: str, message: str) -> None:
+    with pytest.raises(UndecidedError) as raised:
+        refuse_rank(BACKUP, siblings, Policy(keep_last=1), NOW)
+
+    assert (raised.value.error_code, raised.value.error_msg) == (code, message)
+
+
+def test_without_an_instance_there_is_no_rank() -> None:
+    with pytest.raises(UndecidedError) as raised:
+        refuse_rank(backup(instance_id=None), [sibling(1)], Policy(keep_last=1), NOW)
+
+    assert raised.value.error_msg == "the API does not say the backup's instance_id, or says it unreadably"
+
+
+def test_where_no_rank_is_asked_for_every_rank_passes() -> None:
+    assert refuse_rank(BACKUP, [BACKUP], OFF, NOW) is None
+
+
+@pytest.mark.parametrize("begin_time", [None, NOW + SECOND])
+def test_a_backup_without_a_readable_age_has_no_rank(begin_time: datetime | None) -> None:
+    with pytest.raises(UndecidedError):
+        refuse_rank(backup(begin_time=begin_time), [], Policy(keep_last=1), NOW)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(1, 4), st.data())
+def test_whatever_is_deleted_in_whatever_order_the_newest_n_stay(
+    hours: list[int], keep_last: int, data: st.DataObject
+) -> None:
+    everything = [sibling(hour, id=f"s{number}") for number, hour in enumerate(hours)]
+    newest = sorted(everything, key=lambda each: each.begin_time or NOW)[-keep_last:]
+    policy, there = Policy(keep_last=keep_last), {each.id: each for each in everything}
+
+    for each in data.draw(st.permutations(everything)):
+        if refuse_rank(each, list(there.values()), policy, NOW) is None:
+            del there[each.id]
+
+    left = sorted((each.begin_time or NOW for each in there.values()), reverse=True)
+    assert left[:keep_last] == sorted((each.begin_time or NOW for each in newest), reverse=True)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(1, 4))
+def test_all_deliveries_at_once_delete_no_more_than_one_after_the_other(hours: list[int], keep_last: int) -> None:
+    """Each judges by what was there before any of them: a rank does not change when an older backup goes."""
+    everything = [sibling(hour, id=f"s{number}") for number, hour in enumerate(hours)]
+    policy = Policy(keep_last=keep_last)
+
+    kept = [each for each in everything if refuse_rank(each, everything, policy, NOW)]
+
+    assert len(kept) >= min(keep_last, len(everything))

@@ -1,0 +1,268 @@
+"""The use case: which guards, reads and deletion one command leads to, and in which order."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function.backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
+from function.delivery import Delivery
+from function.errors import ApiUnavailableError, NotFinalError, UndecidedError
+from function.guards import Policy
+from function.handler import handle
+
+NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+DAY: Final = timedelta(days=1)
+OFF: Final = Policy()
+COMMAND: Final = DeleteBackup(project_id="p" * 32, backup_id="b1")
+BACKUP: Final = Backup(
+    id="b1",
+    name="weekly",
+    instance_id="i1",
+    type="manual",
+    status="COMPLETED",
+    begin_time=NOW - 10 * DAY,
+    description="",
+)
+NEWER: Final = replace(BACKUP, id="b2", begin_time=NOW - DAY)
+
+
+class Account:
+    """Backups in a list, and the calls that were made."""
+
+    def __init__(self, *backups: Backup) -> None:
+        self.backups = {backup.id: backup for backup in backups}
+        self.calls: list[str] = []
+        self.deliveries: list[Delivery] = []
+
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
+        self._called("find", delivery)
+        return self.backups.get(command.backup_id)
+
+    def manual_backups(self, command: DeleteBackup, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
+        self._called(f"manual_backups {command.project_id[0]} {instance_id}", delivery)
+        return [backup for backup in self.backups.values() if backup.type == "manual"]
+
+    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
+        self._called("delete", delivery)
+        gone = self.backups.pop(command.backup_id, None)
+        return Deleted() if gone else Deleted(absence="stated")
+
+    def _called(self, call: str, delivery: Delivery) -> None:
+        self.calls.append(call)
+        self.deliveries.append(delivery)
+
+
+class Broken:
+    """Backups that nobody can reach."""
+
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
+        raise ApiUnavailableError("NO_ANSWER", "no answer")
+
+    def manual_backups(self, command: DeleteBackup, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
+        raise AssertionError("nothing is ranked before it is found")
+
+    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
+        return Failed(error_code="DBS.201208", error_msg="not allowed")
+
+
+def carry_out(account: Account, policy: Policy = OFF, **facts: Any) -> Outcome:
+    delivery = Delivery(now=NOW, until=0)
+    outcome = handle(replace(COMMAND, **facts), policy, account, delivery)
+    assert all(each is delivery for each in account.deliveries)
+    return outcome
+
+
+def test_without_a_guard_a_deletion_is_one_call() -> None:
+    account = Account(BACKUP, NEWER)
+
+    outcome = carry_out(account)
+
+    assert outcome == Deleted()
+    assert account.calls == ["delete"]
+    assert account.backups == {"b2": NEWER}
+
+
+def test_what_the_api_says_to_the_deletion_is_the_outcome() -> None:
+    outcome = handle(COMMAND, OFF, Broken(), Delivery(now=NOW, until=0))
+
+    assert outcome == Failed(error_code="DBS.201208", error_msg="not allowed")
+
+
+STRICT: Final = Policy(manual_only=True, allowed_projects=frozenset({"p" * 32}), max_event_age=DAY)
+
+
+def test_strict_is_one_read_and_one_deletion() -> None:
+    account = Account(BACKUP, NEWER)
+
+    outcome = carry_out(account, STRICT, judged=NOW)
+
+    assert outcome == Deleted()
+    assert account.calls == ["find", "delete"]
+    assert account.backups == {"b2": NEWER}
+
+
+def test_a_rank_is_one_more_read_and_one_deletion() -> None:
+    account = Account(BACKUP, NEWER)
+
+    outcome = carry_out(account, Policy(keep_last=1))
+
+    assert outcome == Deleted()
+    assert account.calls == ["find", "manual_backups p i1", "delete"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [(STRICT, {"judged": NOW}), (OFF, {"dry_run": True}), (OFF, {"instance_id": "i1"}), (Policy(keep_last=1), {})],
+)
+def test_a_backup_that_is_not_found_is_deleted_already(policy: Policy, facts: dict[str, Any]) -> None:
+    account = Account(NEWER)
+
+    assert carry_out(account, policy, **facts) == Deleted(absence="not_listed")
+    assert account.calls == ["find"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "reason", "calls"),
+    [  # cheap guards first
+        (OFF, {"expires": NOW}, "stale_event", []),
+        (OFF, {"expires": NOW, "dry_run": True, "instance_id": "i2"}, "stale_event", []),
+        (Policy(allowed_projects=frozenset()), {"dry_run": True}, "project_not_allowed", []),
+        (Policy(max_event_age=DAY), {}, "stale_event", []),
+        (OFF, {"instance_id": "i2"}, "wrong_instance", ["find"]),
+        (OFF, {"instance_id": "i2", "dry_run": True}, "wrong_instance", ["find"]),
+        (Policy(min_age=11 * DAY, keep_last=1), {}, "too_young", ["find"]),
+        (Policy(keep_last=2), {}, "keep_last", ["find", "manual_backups p i1"]),
+        (Policy(keep_last=2, dry_run=True), {}, "keep_last", ["find", "manual_backups p i1"]),
+    ],
+)
+def test_a_refusal_ends_it_and_the_backup_stays(
+    policy: Policy, facts: dict[str, Any], reason: str, calls: list[str]
+) -> None:
+    account = Account(BACKUP, NEWER)
+
+    outcome = carry_out(account, policy, **facts)
+
+    assert isinstance(outcome, Skipped)
+    assert (outcome.reason, outcome.would_delete) == (reason, None)
+    assert account.calls == calls
+    assert account.backups == {"b1": BACKUP, "b2": NEWER}
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "calls"),
+    [
+        (OFF, {"dry_run": True}, ["find"]),
+        (Policy(dry_run=True), {}, ["find"]),
+        (Policy(dry_run=True, keep_last=1), {}, ["find", "manual_backups p i1"]),
+    ],
+)
+def test_a_dry_run_does_everything_but_the_deletion(policy: Policy, facts: dict[str, Any], calls: list[str]) -> None:
+    account = Account(BACKUP, NEWER)
+
+    outcome = carry_out(account, policy, **facts)
+
+    message = "dry run: this backup would have been deleted"
+    assert outcome == Skipped(reason="dry_run", message=message, would_delete=BACKUP)
+    assert account.calls == calls
+    assert account.backups == {"b1": BACKUP, "b2": NEWER}
+
+
+@pytest.mark.parametrize("policy", [STRICT, Policy(keep_last=1), Policy(dry_run=True)])
+def test_nothing_is_deleted_that_could_not_be_read(policy: Policy) -> None:
+    with pytest.raises(ApiUnavailableError):
+        handle(replace(COMMAND, judged=NOW), policy, Broken(), Delivery(now=NOW, until=0))
+
+
+@pytest.mark.parametrize(
+    ("policy", "backup"),
+    [
+        (Policy(min_age=DAY), replace(BACKUP, begin_time=NOW + DAY)),
+        (Policy(manual_only=True), replace(BACKUP, type=None)),
+        (Policy(keep_last=1), replace(BACKUP, instance_id=None)),
+    ],
+)
+def test_what_cannot_be_decided_stays(policy: Policy, backup: Backup) -> None:
+    account = Account(backup, NEWER)
+
+    with pytest.raises(UndecidedError):
+        carry_out(account, policy)
+
+    assert account.backups == {"b1": backup, "b2": NEWER}
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+moments = st.integers(-3, 30).map(lambda days: NOW - days * DAY)
+backups = st.builds(
+    Backup,
+    id=st.sampled_from(["b1", "b2", "b3", "b4"]),
+    name=maybe(st.sampled_from(["weekly", "LEGAL hold"])),
+    instance_id=maybe(st.sampled_from(["i1", "i2"])),
+    type=maybe(st.sampled_from(["manual", "auto"])),
+    status=maybe(st.sampled_from(["COMPLETED", "AVAILABLE", "FAILED", "BUILDING", "NEW"])),
+    begin_time=maybe(moments),
+    description=maybe(st.sampled_from(["", "for legal reasons"])),
+)
+policies = st.builds(
+    Policy,
+    dry_run=st.booleans(),
+    allowed_projects=maybe(st.sampled_from([frozenset({"p" * 32}), frozenset({"q" * 32})])),
+    max_event_age=maybe(st.just(DAY)),
+    manual_only=st.booleans(),
+    min_age=maybe(st.integers(1, 9).map(lambda days: days * DAY)),
+    keep_last=maybe(st.integers(1, 3)),
+    hold_words=st.sampled_from([(), ("legal",)]),
+)
+commands = st.builds(
+    DeleteBackup,
+    project_id=st.just("p" * 32),
+    backup_id=st.sampled_from(["b1", "b2", "b3"]),
+    instance_id=maybe(st.sampled_from(["i1", "i2"])),
+    dry_run=st.booleans(),
+    judged=maybe(moments),
+    expires=maybe(moments),
+)
+
+
+@given(st.lists(backups, max_size=5), policies, commands)
+def test_whatever_the_account_holds_only_what_every_guard_lets_pass_is_deleted(
+    held: list[Backup], policy: Policy, command: DeleteBackup
+) -> None:
+    account = Account(*held)
+    before = dict(account.backups)
+    try:
+        outcome = handle(command, policy, account, Delivery(now=NOW, until=0))
+    except NotFinalError:
+        assert account.backups == before
+        return
+    gone = [backup for backup_id, backup in before.items() if backup_id not in account.backups]
+    if not isinstance(outcome, Deleted):
+        assert not gone
+        return
+
+    assert [backup.id for backup in gone] == [command.backup_id] * (command.backup_id in before)
+    for backup in gone:
+        assert not (policy.dry_run or command.dry_run)
+        assert command.expires is None or command.expires > NOW
+        assert command.project_id in (policy.allowed_projects or {command.project_id})
+        assert policy.max_event_age is None or command.judged is not None
+        assert command.instance_id in (None, backup.instance_id)
+        if policy.manual_only:
+            assert (backup.type, backup.status in ("COMPLETED", "AVAILABLE", "FAILED")) == ("manual", True)
+        if policy.min_age:
+            assert backup.begin_time is not None
+            assert NOW - backup.begin_time >= policy.min_age
+        if policy.hold_words:
+            assert "legal" not in f"{backup.name} {backup.description}".casefold()
+        if policy.keep_last and backup.status != "FAILED":
+            newer = [
+                each for each in before.values() if each.begin_time and each.begin_time > (backup.begin_time or NOW)
+            ]
+            assert len(newer) >= policy.keep_last

@@ -1,0 +1,395 @@
+"""Tokens of an IAM user: huawei-api.md §5, issue 5."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function.cloud.credentials import MAX_SECRET_CHARS, PASSWORD, Secret, User
+from function.cloud.iam import MARGIN, MAX_PROJECTS, UserTokens, read_token, token_request
+from function.delivery import Delivery
+from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
+from function.exchange import Answer, Request
+from tests.strategies import answer_headers, answers, as_json, instants, json_scalars
+
+NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+DAY: Final = timedelta(days=1)
+MINUTE: Final = timedelta(minutes=1)
+SECOND: Final = timedelta(seconds=1)
+PROJECT: Final = "p" * 32
+REQUEST: Final = Request("DELETE", "https://api.example/v3/p/backups/b", {})
+
+
+def user(password: Secret | None = None) -> User:
+    password = password or Secret("HW_USER_PASSWORD", "correct horse", form=PASSWORD)
+    return User("reaper", password, "acme", "https://iam.example/v3")
+
+
+def delivery(after: timedelta = timedelta(), *, seconds: float = 30.0) -> Delivery:
+    return Delivery(now=NOW + after, until=time.monotonic() + seconds)
+
+
+def written(time: datetime) -> str:
+    """As IAM writes a time: "UTC, microseconds, trailing Z"."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def issued(token: str = "MII", *, at: datetime | None = NOW, life: timedelta = DAY, **more: Any) -> Answer:
+    times = {"expires_at": written((at or NOW) + life)} | ({"issued_at": written(at)} if at else {})
+    return as_json({"token": times | more}, {"x-subject-token": token}, 201)
+
+
+def test_a_token_is_asked_for_as_iam_documents_it() -> None:
+    request = token_request(user(), "correct horse", PROJECT)
+
+    assert (request.method, request.url) == ("POST", "https://iam.example/v3/auth/tokens?nocatalog=true")
+    assert request.headers == {"Content-Type": "application/json"}
+    identity = {"user": {"name": "reaper", "password": "correct horse", "domain": {"name": "acme"}}}
+    assert json.loads(request.body or b"") == {
+        "auth": {
+            "identity": {"methods": ["password"], "password": identity},
+            "scope": {"project": {"id": PROJECT}},
+        }
+    }
+
+
+class TestATokenInAnAnswer:
+    @pytest.mark.parametrize(
+        ("answer", "good_for"),
+        [
+            (issued(), DAY - MARGIN),
+            (issued(at=None), DAY - MARGIN),
+            (issued(life=11 * MINUTE), 6 * MINUTE),
+            (issued(life=8 * MINUTE), 4 * MINUTE),
+            # A clock that is off, ours or IAM's, makes no token look dead or immortal.
+            (issued(at=NOW - 2 * DAY), DAY - MARGIN),
+            (issued(at=NOW + 2 * DAY), DAY - MARGIN),
+            (issued(expires_at="2026-03-02T20:00:00.000000+08:00"), DAY - MARGIN),
+        ],
+    )
+    def test_is_used_until_shortly_before_it_expires(self, answer: Answer, good_for: timedelta) -> None:
+        assert read_token(answer, NOW) == ("MII", NOW + good_for)
+
+    @pytest.mark.parametrize("token", ["M", "MII+/=-_", "x" * MAX_SECRET_CHARS])
+    def test_is_what_a_header_can_carry(self, token: str) -> None:
+        assert read_token(issued(token), NOW)[0] == token
+
+    @pytest.mark.parametrize(
+        "token",
+        ["", "M II", "MII\r\nX-Project-Id: another", "MII\n", "\u00fc", "MII\x00", "x" * (MAX_SECRET_CHARS + 1)],
+    )
+    def test_is_not_what_a_header_cannot_carry(self, token: str) -> None:
+        with pytest.raises(ApiUnavailableError) as refusal:
+            read_token(issued(token), NOW)
+
+        assert str(refusal.value) == "BROKEN_ANSWER: IAM's 201 holds no usable token"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            None,
+            [],
+            {},
+            {"token": None},
+            {"token": "expires_at"},
+            {"token": {}},
+            {"token": {"expires_at": None}},
+            {"token": {"expires_at": 1}},
+            {"token": {"expires_at": "tomorrow"}},
+            {"token": {"expires_at": "2026-03-02T12:00:00"}},
+            {"token": {"expires_at": "2026-03-02T12:00:00Z", "issued_at": "2026-03-01T12:00:00"}},
+            {"token": {"expires_at": "2026-03-02T12:00:00Z", "issued_at": "today"}},
+            {"token": {"expires_at": "9999-12-31T23:59:59Z", "issued_at": "0001-01-01T00:00:00Z"}},
+        ],
+        ids=json.dumps,
+    )
+    def test_is_not_used_without_knowing_how_long(self, body: object) -> None:
+        with pytest.raises(ApiUnavailableError, match=r"^BROKEN_ANSWER: "):
+            read_token(as_json(body, {"x-subject-token": "MII"}, 201), NOW)
+
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff"])
+    def test_is_not_used_if_the_rest_is_no_json(self, body: bytes) -> None:
+        with pytest.raises(ApiUnavailableError, match=r"^BROKEN_ANSWER: "):
+            read_token(Answer(201, {"x-subject-token": "MII"}, body), NOW)
+
+    @pytest.mark.parametrize(
+        ("status", "body", "kind", "code", "message"),
+        [
+            # huawei-api.md §5 "Errors", in both shapes.
+            (401, {"error": {"code": 401, "message": "Wrong."}}, ApiDeniedError, "401", "Wrong."),
+            (401, {"error_code": "IAM.0061", "error_msg": "Locked."}, ApiDeniedError, "IAM.0061", "Locked."),
+            (403, {"error_code": "IAM.0081", "error_msg": "Console."}, ApiDeniedError, "IAM.0081", "Console."),
+            (404, {"error_code": "IAM.0004", "error_msg": "No project."}, ApiDeniedError, "IAM.0004", "No project."),
+            (400, {"error_code": "IAM.0011", "error_msg": "Invalid."}, ApiDeniedError, "IAM.0011", "Invalid."),
+            (429, {"error_code": "IAM.0012", "error_msg": "Often."}, ApiUnavailableError, "IAM.0012", "Often."),
+            (500, {"error_code": "IAM.0006", "error_msg": "Failed."}, ApiUnavailableError, "IAM.0006", "Failed."),
+            (503, {"message": "x"}, ApiUnavailableError, "NO_ERROR_CODE", "the API answered 503 without an error code"),
+            (302, None, ApiUnavailableError, "NO_ERROR_CODE", "the API answered 302 without an error code"),
+            (200, {"token": {}}, ApiUnavailableError, "NO_ERROR_CODE", "the API answered 200 without an error code"),
+        ],
+    )
+    def test_that_is_refused_keeps_what_iam_said(
+        self, status: int, body: object, kind: type[NotFinalError], code: str, message: str
+    ) -> None:
+        with pytest.raises(NotFinalError) as refusal:
+            read_token(as_json(body, {"retry-after": "7", "x-request-id": "r"}, status), NOW)
+
+        error = refusal.value
+        assert type(error) is kind
+        assert (error.error_code, error.error_msg) == (code, f"IAM gives no token: {message}")
+        assert (error.http_status, error.retry_after, error.request_id) == (status, "7", "r")
+
+    @given(
+        answers
+        | st.builds(
+            lambda expires, issued_at, headers, token: as_json(
+                {"token": {"expires_at": expires, "issued_at": issued_at}}, {**headers, "x-subject-token": token}, 201
+            ),
+            json_scalars | instants.map(written) | instants.map(lambda time: time.replace(tzinfo=None).isoformat()),
+            json_scalars | instants.map(written),
+            answer_headers,
+            st.text(max_size=5),
+        )
+    )
+    def test_is_usable_or_not_final_whatever_comes(self, answer: Answer) -> None:
+        try:
+            token, until = read_token(answer, NOW)
+        except NotFinalError:
+            return
+        assert answer.status == 201
+        assert token.isascii()
+        assert token.isprintable()
+        assert " " not in token
+        assert until.tzinfo
+
+
+class Iam:
+    """Issues tokens by number, unless told what to answer."""
+
+    def __init__(self, answer: Callable[[Request], Answer] | None = None) -> None:
+        self.asked: list[Request] = []
+        self.answer = answer or (lambda _: issued(f"token-{len(self.asked)}"))
+
+    def __call__(self, request: Request, delivery: Delivery) -> Answer:
+        self.asked.append(request)
+        return self.answer(request)
+
+    @property
+    def projects(self) -> list[str]:
+        """The projects that tokens were asked for."""
+        return [json.loads(request.body or b"")["auth"]["scope"]["project"]["id"] for request in self.asked]
+
+
+def token(tokens: UserTokens, project_id: str = PROJECT, during: Delivery | None = None) -> str:
+    """The token that a request gets."""
+    with tokens.attempt(REQUEST, project_id, during or delivery()) as attempt:
+        sent = attempt.request.headers["X-Auth-Token"]
+        assert list(attempt.secrets) == [sent]
+        return sent
+
+
+def refused(tokens: UserTokens, sent: str, project_id: str = PROJECT) -> None:
+    """The API refused a token."""
+    assert tokens.renew(REQUEST.with_headers({"X-Auth-Token": sent}), project_id)
+
+
+class TestTheTokensOfAUser:
+    def test_are_fetched_when_they_are_needed_and_kept_until_they_nearly_expire(self) -> None:
+        iam = Iam()
+        tokens = UserTokens(user(), iam)
+        assert iam.asked == []
+
+        moments = [timedelta(), DAY - MARGIN - SECOND, DAY - MARGIN, DAY]
+        assert [token(tokens, during=delivery(after)) for after in moments] == [
+            "token-1",
+            "token-1",
+            "token-2",
+            "token-2",
+        ]
+
+    def test_are_one_a_project(self) -> None:
+        iam = Iam()
+        tokens = UserTokens(user(), iam)
+
+        assert [token(tokens, project) for project in "abab"] == ["token-1", "token-2", "token-1", "token-2"]
+        assert iam.projects == ["a", "b"]
+
+    def test_are_kept_for_a_bounded_number_of_projects_the_least_used_goes_first(self) -> None:
+        iam = Iam()
+        tokens = UserTokens(user(), iam)
+        for number in range(MAX_PROJECTS):
+            token(tokens, f"project-{number}")
+        token(tokens, "project-0")
+        token(tokens, "one-more")
+        assert len(iam.asked) == MAX_PROJECTS + 1
+
+        token(tokens, "project-0")
+        assert len(iam.asked) == MAX_PROJECTS + 1
+        token(tokens, "project-1")
+        assert len(iam.asked) == MAX_PROJECTS + 2
+
+    def test_are_renewed_once_however_many_were_refused_the_same_one(self) -> None:
+        iam = Iam()
+        tokens = UserTokens(user(), iam)
+        old = token(tokens)
+
+        for _ in range(3):
+            refused(tokens, old)
+            assert token(tokens) == "token-2"
+        assert len(iam.asked) == 2
+
+    def test_of_another_project_stay_when_one_is_refused(self) -> None:
+        tokens = UserTokens(user(), Iam())
+        kept, old = token(tokens, "a"), token(tokens, "b")
+
+        refused(tokens, old, "b")
+
+        assert token(tokens, "a") == kept
+
+    @pytest.mark.parametrize("answer", [issued(), as_json({"error_code": "IAM.0012"}, status=429)], ids=["201", "429"])
+    def test_are_asked_for_once_by_all_who_wait_and_shared_success_or_failure(self, answer: Answer) -> None:
+        here, open_ = threading.Barrier(33), threading.Event()
+
+        def answer_slowly(_: Request) -> Answer:
+            open_.wait(10)
+            return answer
+
+        iam = Iam(answer_slowly)
+        tokens = UserTokens(user(), iam)
+
+        def ask(_: int) -> str:
+            here.wait()
+            try:
+                return token(tokens)
+            except NotFinalError as error:
+                return error.error_code
+
+        with ThreadPoolExecutor(32) as pool:
+            outcomes = pool.map(ask, range(32))
+            here.wait()
+            until = time.monotonic() + 10
+            while not iam.asked and time.monotonic() < until:
+                time.sleep(0.001)
+            time.sleep(0.05)  # whoever would ask as well has the time to
+            open_.set()
+            assert Counter(outcomes) == {"MII" if answer.status == 201 else "IAM.0012": 32}
+        assert len(iam.asked) == 1
+
+    def test_are_waited_for_no_longer_than_ones_own_deadline(self) -> None:
+        asked, open_ = threading.Event(), threading.Event()
+
+        def answer_slowly(_: Request) -> Answer:
+            asked.set()
+            open_.wait(10)
+            return issued()
+
+        tokens = UserTokens(user(), Iam(answer_slowly))
+        with ThreadPoolExecutor(1) as pool:
+            patient = pool.submit(token, tokens)
+            assert asked.wait(10)
+            began = time.monotonic()
+            for seconds in (0.05, 0, -1):
+                with pytest.raises(ApiUnavailableError, match=r"^NO_TOKEN: IAM has not answered yet$"):
+                    token(tokens, during=delivery(seconds=seconds))
+            waited = time.monotonic() - began
+            assert not patient.done()
+            open_.set()
+            assert patient.result() == "MII"
+        assert 0.05 <= waited < 5
+
+    @pytest.mark.parametrize("failure", [ApiUnavailableError("NO_ANSWER", ""), RuntimeError("a bug")], ids=repr)
+    def test_that_could_not_be_fetched_are_asked_for_again_by_the_next(self, failure: Exception) -> None:
+        def fail_once(_: Request) -> Answer:
+            if len(iam.asked) == 1:
+                raise failure
+            return issued()
+
+        iam = Iam(fail_once)
+        tokens = UserTokens(user(), iam)
+
+        with pytest.raises(type(failure)):
+            token(tokens)
+        assert token(tokens) == "MII"
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+    def test_are_asked_for_again_after_a_refusal_that_locks_nothing(self, status: int) -> None:
+        iam = Iam(lambda _: Answer(status, {}, b"") if len(iam.asked) == 1 else issued())
+        tokens = UserTokens(user(), iam)
+
+        with pytest.raises(NotFinalError):
+            token(tokens)
+        assert token(tokens) == "MII"
+
+    def test_that_do_not_exist_are_not_asked_for_with_a_password_that_was_refused_until_it_is_another(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "password"
+        path.write_text("wrong horse\n")
+        iam = Iam(lambda request: issued() if b"correct" in (request.body or b"") else Answer(401, {}, b""))
+        tokens = UserTokens(user(Secret("HW_USER_PASSWORD_FILE", path=path, form=PASSWORD)), iam)
+
+        codes = []
+        for project in "abc":
+            with pytest.raises(ApiDeniedError) as refusal:
+                token(tokens, project)
+            codes.append(refusal.value.error_code)
+        assert codes == ["NO_ERROR_CODE", "CREDENTIAL_REFUSED", "CREDENTIAL_REFUSED"]
+        assert len(iam.asked) == 1
+
+        path.write_text("correct horse\n")
+        assert token(tokens) == "MII"
+
+    def test_are_asked_for_once_where_a_password_that_was_right_has_been_changed(self) -> None:
+        """A change of the password ends every token (§5): then many projects need a new one at the same moment."""
+        changed, at_once = threading.Event(), threading.Barrier(8)
+
+        def answer(_: Request) -> Answer:
+            if not changed.is_set():
+                return issued()
+            with suppress(threading.BrokenBarrierError):
+                at_once.wait(0.1)  # for the others that would ask as well
+            return Answer(401, {}, b"")
+
+        iam = Iam(answer)
+        tokens = UserTokens(user(), iam)
+        token(tokens, "before")
+        changed.set()
+
+        def ask(number: int) -> str:
+            with pytest.raises(ApiDeniedError) as refusal:
+                token(tokens, f"project-{number}")
+            return refusal.value.error_code
+
+        with ThreadPoolExecutor(8) as pool:
+            codes = Counter(pool.map(ask, range(8)))
+        assert codes == {"NO_ERROR_CODE": 1, "CREDENTIAL_REFUSED": 7}
+        assert len(iam.asked) == 2
+
+    def test_cannot_be_asked_for_without_a_password(self, tmp_path: Path) -> None:
+        iam = Iam()
+
+        with pytest.raises(ApiDeniedError, match=r"CREDENTIAL_UNREADABLE: HW_USER_PASSWORD_FILE"):
+            token(UserTokens(user(Secret("HW_USER_PASSWORD_FILE", path=tmp_path / "none")), iam))
+        assert iam.asked == []
+
+    def test_are_refused_without_showing_the_password_that_iam_echoes(self) -> None:
+        password = Secret("HW_USER_PASSWORD", 'a "5ecret\\ horse', form=PASSWORD)
+        echo = Iam(
+            lambda request: as_json({"error_code": "IAM.0011", "error_msg": (request.body or b"").decode()}, {}, 400)
+        )
+
+        with pytest.raises(ApiDeniedError) as refusal:
+            token(UserTokens(user(password), echo))
+
+        assert "[redacted]" in refusal.value.error_msg
+        assert "5ecret" not in refusal.value.error_msg
