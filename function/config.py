@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from .cloud.credentials import PASSWORD, TOKEN, Secret, User, read_together
 from .cloud.endpoints import ENDPOINTS
@@ -214,7 +215,7 @@ def _policy(reader: _Reader) -> Policy:
     strict = reader.optional("REAPER_GUARDS", _one_of("strict", "off"), "off") == "strict"
     max_age = reader.optional("REAPER_MAX_EVENT_AGE_SECONDS", _duration(SECOND), DAY if strict else None)
     if strict and max_age and max_age > DAY:
-        reader.faults.append("REAPER_MAX_EVENT_AGE_SECONDS must be at most 86400; REAPER_GUARDS=strict says so")
+        reader.faults.append("REAPER_MAX_EVENT_AGE_SECONDS must be at most 86400 with REAPER_GUARDS=strict")
     allowed = reader.optional("REAPER_ALLOWED_PROJECT_IDS", _project_ids, None)
     if strict and not reader.has("REAPER_ALLOWED_PROJECT_IDS"):
         reader.faults.append("REAPER_ALLOWED_PROJECT_IDS is not set; with REAPER_GUARDS=strict it must be")
@@ -230,15 +231,29 @@ def _policy(reader: _Reader) -> Policy:
 
 
 def _origin(text: str) -> str:
-    if not re.fullmatch(_HOST, text):
+    if not re.fullmatch(_HOST, text) or not _has_port(text):
         raise ValueError("must be https://host or https://host:port, without user, path or query")
     return _safe(text)
 
 
 def _auth(text: str) -> str:
-    if not re.fullmatch(rf"{_HOST}(/[A-Za-z0-9._~-]+)*/?", text):
+    if not re.fullmatch(rf"{_HOST}(/[A-Za-z0-9._~-]+)*/?", text) or not _has_port(text):
         raise ValueError("must be like https://iam.cn-north-4.myhuaweicloud.com/v3, without user or query")
     return _safe(text).rstrip("/")
+
+
+def _sink(text: str) -> str:
+    if not re.fullmatch(rf"{_HOST}([/?][!-~]*)?", text) or "#" in text or not _has_port(text):
+        raise ValueError("must be an http or https URL without user")
+    return text
+
+
+def _has_port(url: str) -> bool:
+    """Whether a URL has an address that can be spoken to, as far as its spelling tells."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # a port above 65535, or brackets around what is no address
+        return False
 
 
 def _safe(url: str) -> str:
@@ -311,15 +326,9 @@ def _event_types(text: str) -> frozenset[str]:
     return types
 
 
-def _sink(text: str) -> str:
-    if not re.fullmatch(rf"{_HOST}([/?][!-~]*)?", text) or "#" in text:
-        raise ValueError("must be an http or https URL without user")
-    return text
-
-
 def _extensions(text: str) -> dict[str, str]:
     try:
-        return read_extensions(read_json(text.encode()))
+        return read_extensions(read_json(text.encode())) if text else {}  # Knative sets it empty where there are none
     except ValueError as fault:
         raise ValueError(f'must be like {{"extensions": {{"name": "value"}}}}: {fault}') from None
 

@@ -151,9 +151,9 @@ def _postpone(error: NotFinalError, delivery: Delivery) -> flask.Response:
 def _problem(status: int, error_code: str, error_msg: str, headers: Mapping[str, str] | None = None) -> flask.Response:
     """Problem details (RFC 9457), short enough to survive whole in a dead letter."""
     error_msg = error_msg[:MAX_PROBLEM_BYTES]
-    problem = {"title": HTTPStatus(status).phrase, "status": status, "error_code": error_code[:64]}
+    problem = {"title": HTTPStatus(status).phrase, "status": status, "error_code": error_code[:48]}
     while len(body := json.dumps({**problem, "error_msg": error_msg}).encode()) > MAX_PROBLEM_BYTES:
-        error_msg = error_msg[: -((len(body) - MAX_PROBLEM_BYTES) // 6 + 1)]  # a character takes six bytes at most
+        error_msg = error_msg[: -((len(body) - MAX_PROBLEM_BYTES) // 12 + 1)]  # a character takes twelve bytes at most
     return _respond(status, {"Content-Type": "application/problem+json", **(headers or {})}, body)
 
 

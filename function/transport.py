@@ -113,6 +113,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, tls: ssl.SSLContext | None, pool_size: int) -> None:
         self._tls = tls
+        self._pools: dict[tuple[str, str], Any] = {}
         super().__init__(pool_maxsize=pool_size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -123,6 +124,14 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
         self._use_our_pools(manager)
         return manager
+
+    def get_connection_with_tls_context(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """The origin's pool, found by the origin alone: our origins are few, and their settings never change."""
+        url = urlsplit(request.url)
+        origin = (url.scheme, url.netloc)
+        if origin not in self._pools:
+            self._pools[origin] = super().get_connection_with_tls_context(request, *args, **kwargs)
+        return self._pools[origin]
 
     def cert_verify(self, *args: Any) -> None:
         """Nothing: `requests` would load the CA bundle anew for every connection."""

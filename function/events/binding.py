@@ -203,7 +203,7 @@ def _wrong(name: str, value: object) -> str | None:
         if not isinstance(value, int) or not -(2**31) <= value < 2**31:
             return "must be a string, a boolean or a 32-bit integer"
         return None
-    if _BAD_CHARACTER.search(value):
+    if not (value.isascii() and value.isprintable()) and _BAD_CHARACTER.search(value):
         return "has a control character or a noncharacter"
     if name in _STRINGS and not value:
         return "must not be empty"
@@ -252,7 +252,7 @@ _PARAMETER: Final = re.compile(rf';[ \t]*+(?:({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*
 _MEDIA_TYPE: Final = re.compile(rf"{_WORD}/{_WORD}[ \t]*+(?:{_PARAMETER.pattern})*+")
 # RFC 3986 appendix A; an address in brackets is not looked into.
 _SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
-_PLAIN: Final = r"[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}"
+_PLAIN: Final = r"[A-Za-z0-9._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2}"
 _AUTHORITY: Final = rf"//(?:(?:{_PLAIN}|:)*+@)?+(?:\[(?:{_PLAIN}|:)++\]|(?:{_PLAIN})*+)(?::[0-9]*+)?+(?=[/?#]|\Z)"
 URI_REFERENCE: Final = re.compile(
     rf"(?:{_SCHEME.pattern}|(?![^/?#]*:))(?:{_AUTHORITY}|(?!//))(?:{_PLAIN}|[:@/])*+"

@@ -74,7 +74,7 @@ def write_result(
         "time": now.isoformat().replace("+00:00", "Z"),
         "subject": backup_id,
         "causationid": request["id"],
-        "correlationid": event.text("correlationid"),
+        "correlationid": event.text("correlationid") or None,  # the extension forbids an empty one
         **trace,
     }
     data = {"project_id": project_id, "backup_id": backup_id, "request": request, **facts}

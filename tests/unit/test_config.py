@@ -197,6 +197,8 @@ OVERRIDES: Final = 'must be like {"extensions": {"name": "value"}}: '
         *[("REQUESTS_CA_BUNDLE", text, PATH) for text in ("", "/nonexistent", "x" * 5000)],
         *[("K_SINK", text, SINK) for text in ("", "broker", "ftp://a", "http://u@a", "http://u:p@a/b", "http://a/b#c")],
         *[("K_SINK", text, SINK) for text in ("http://a/b c", "http://a/\u00fc", "http://a\n")],
+        *[("K_SINK", text, SINK) for text in ("http://a:99999/", "http://a:0/", "http://[1:2]/")],
+        *[("REAPER_API_ENDPOINT", text, ORIGIN) for text in ("https://a:65536", "https://[1:2]", "https://a:0")],
         *[("REAPER_GUARDS", text, "must be one of strict, off") for text in ("", "on", "Strict", "true")],
         *[("REAPER_DRY_RUN", text, BOOLEAN) for text in ("", "on", "0", "TRUE")],
         *[("REAPER_MIN_AGE_DAYS", text, NUMBER) for text in ("", "0", "-1", "1.5", "7d")],
@@ -207,7 +209,7 @@ OVERRIDES: Final = 'must be like {"extensions": {"name": "value"}}: '
             ("REAPER_ALLOWED_PROJECT_IDS", text, PROJECTS)
             for text in ("", PROJECT + ",", PROJECT[1:], PROJECT + "x", "*")
         ],
-        ("K_CE_OVERRIDES", "", OVERRIDES + "Expecting value: line 1 column 1 (char 0)"),
+        ("K_CE_OVERRIDES", "{", OVERRIDES + "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("K_CE_OVERRIDES", "[]", OVERRIDES + "it is no object of objects"),
         ("K_CE_OVERRIDES", '{"extensions": []}', OVERRIDES + "it is no object of objects"),
         ("K_CE_OVERRIDES", '{"extensions": {"a": 1}}', OVERRIDES + "a is no extension with a string"),
@@ -465,7 +467,7 @@ VALUES: Final[dict[str, tuple[list[str], list[str]]]] = {
     "THREADS": (["1"], ["", "0"]),
     "REQUESTS_CA_BUNDLE": (["/"], ["/nonexistent"]),
     "K_SINK": (["http://a/b"], ["", "x"]),
-    "K_CE_OVERRIDES": (["{}"], ["", "{"]),
+    "K_CE_OVERRIDES": (["{}", ""], ["{"]),
     "DEBUG": ([], ["", "1"]),
     "REAPER_UNHEARD_OF": ([], ["", "1"]),
 }
@@ -532,3 +534,20 @@ def test_a_configuration_shows_no_secret(env: dict[str, Any]) -> None:
 
     assert "5ecret" not in f"{config(marked)} {config(marked)!r}"
     assert "5ecret" in repr(config(marked).secrets)
+
+
+def test_strict_bounds_the_age_of_an_event_and_a_setting_can_only_tighten_it() -> None:
+    strict = {"REAPER_GUARDS": "strict", "REAPER_ALLOWED_PROJECT_IDS": PROJECT}
+
+    assert config(**strict, REAPER_MAX_EVENT_AGE_SECONDS="3600").policy.max_event_age == timedelta(hours=1)
+    assert faults(**strict, REAPER_MAX_EVENT_AGE_SECONDS="86401") == [
+        "REAPER_MAX_EVENT_AGE_SECONDS must be at most 86400 with REAPER_GUARDS=strict"
+    ]
+
+
+def test_what_is_in_force_names_every_setting_and_of_a_credential_only_the_variables() -> None:
+    in_force = config(USER, REAPER_DRY_RUN="true").in_force()
+
+    assert in_force["credential"] == ["HW_USER_PASSWORD"]
+    assert in_force["policy"] == Policy(dry_run=True, allowed_projects=frozenset({PROJECT}))
+    assert USER["HW_USER_PASSWORD"] not in str(in_force)
