@@ -6,6 +6,8 @@ read what the reads before it left of the time-out; status line, headers, chunks
 
 import http.client
 import io
+import logging
+import re
 import socket
 import ssl
 import time
@@ -27,18 +29,24 @@ from .delivery import Call, Delivery
 from .errors import ApiUnavailableError
 from .exchange import Answer, Request, is_loopback
 
-MAX_ANSWER_BYTES: Final = 1 << 20
+MAX_ANSWER_BYTES: Final = 1 << 19  # as JSON in memory it can grow thirtyfold
+MAX_WIRE_BYTES: Final = 1 << 20  # the same with status lines, headers, chunk sizes, trailers and 1xx answers
 MAX_IDLE_SECONDS: Final = 5.0  # a NAT drops idle connections silently; urllib3 notices only a clean close
 
 
 class _Shrinking(io.RawIOBase):
-    """A socket's raw reader whose reads share one time-out, the one in force when it was made, until it is spent."""
+    """A socket's raw reader whose reads share one size and one time-out, the one in force when it was made.
+
+    When it is `spent` it reads no more. It has `ended` when the peer has.
+    """
 
     spent = False
+    ended = False
 
     def __init__(self, raw: io.RawIOBase, sock: Any) -> None:
         self._raw, self._sock = raw, sock
         self._end = time.monotonic() + sock.gettimeout()
+        self._size_left = MAX_WIRE_BYTES
 
     def readable(self) -> bool:
         return True
@@ -49,7 +57,12 @@ class _Shrinking(io.RawIOBase):
         if (left := self._end - time.monotonic()) <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer) or 0
+        self.ended = not count
+        self._size_left -= count
+        if self._size_left < 0:
+            raise http.client.HTTPException("too large")
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -74,7 +87,21 @@ class _Reader(io.BufferedReader):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = _Reader(_Shrinking(self.fp.detach(), sock), sock)
+        self._raw = _Shrinking(self.fp.detach(), sock)
+        self.fp = _Reader(self._raw, sock)
+
+    def begin(self) -> None:
+        """Read the head of the final answer, and refuse what http.client would take for one."""
+        super().begin()
+        while 101 < self.status < 200:  # RFC 9110 §15.2: http.client skips 100 alone
+            self.headers = self.msg = None  # type: ignore[assignment]  # as it was before
+            super().begin()
+        if self.status == 101 or self._raw.ended:  # RFC 9112 §8: http.client takes the end for that of the headers
+            raise http.client.HTTPException("no answer in HTTP")
+        for length in self.headers.get_all("Content-Length", []):  # RFC 9112 §6.3; urllib3 sees those that differ
+            if not re.fullmatch(r"[0-9]{1,9}([ \t]*,[ \t]*[0-9]{1,9})*", length.strip()):
+                raise http.client.HTTPException("no length")
+        del self.headers["Set-Cookie"], self.headers["Set-Cookie2"]  # requests would parse them, and warn of its bugs
 
 
 class _Fresh:
@@ -153,6 +180,7 @@ class Transport:
         self._proxies = {
             urlsplit(origin).netloc: {} if is_loopback(origin) else get_environ_proxies(origin) for origin in origins
         }
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings show headers
         uses_tls = any(origin.startswith("https:") for origin in origins)
         tls = _tls_context(ca_bundle or DEFAULT_CA_BUNDLE_PATH) if uses_tls else None
         self._adapter = _Adapter(tls, pool_size)
@@ -169,8 +197,8 @@ class Transport:
                 raise TimeoutError
             answer = self._answer(request, left)
             status = answer.status
-        except (requests.RequestException, HTTPError, http.client.HTTPException, OSError) as error:
-            # `from None`: requests and http.client print header values in their messages.
+        except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            # ValueError: a negative chunk size. `from None`: header values are printed in the messages.
             raise ApiUnavailableError(
                 "NO_ANSWER", f"no answer to {request.method} {request.url}: {_cause(error)}"
             ) from None
@@ -211,8 +239,11 @@ def _prepared(request: Request) -> requests.PreparedRequest:
 
 def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     if Path(ca_bundle).is_dir():
-        return ssl.create_default_context(capath=ca_bundle)
-    return ssl.create_default_context(cafile=ca_bundle)
+        context = ssl.create_default_context(capath=ca_bundle)
+    else:
+        context = ssl.create_default_context(cafile=ca_bundle)
+    context.hostname_checks_common_name = False  # RFC 9110 §4.3.4
+    return context
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
