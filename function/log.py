@@ -1,6 +1,5 @@
 """Log lines: one JSON object each, on standard output, without secrets and without the text of exceptions."""
 
-import json
 import logging
 import sys
 import traceback
@@ -13,17 +12,28 @@ from pythonjsonlogger.json import JsonFormatter
 class _Formatter(JsonFormatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(message)s %(levelname)s", rename_fields={"levelname": "severity"}, timestamp="time")
-        self._secrets = [json.dumps(secret)[1:-1] for secret in secrets]
+        self._secrets = tuple(secrets)
 
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, "[redacted]")
-        return line
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """The library's hook for the fields of a line."""
+        return {name: self._redacted(value) for name, value in log_data.items()}
 
-    def formatException(self, ei: Any) -> str:  # logging's name
+    def formatException(self, ei: Any) -> str:
         """Frames only: an exception's text can hold what it failed on."""
         return "".join((*traceback.format_tb(ei[2]), str(ei[0].__name__)))
+
+    def _redacted(self, value: object) -> object:
+        match value:
+            case str():
+                for secret in self._secrets:
+                    value = value.replace(secret, "[redacted]")
+                return value
+            case dict():
+                return {name: self._redacted(inner) for name, inner in value.items()}
+            case list():
+                return [self._redacted(inner) for inner in value]
+            case _:
+                return value
 
 
 def start_logging(level: str, secrets: Iterable[str]) -> None:
