@@ -17,6 +17,7 @@ FAILED: Final = "dev.backup-reaper.backup.deletion-failed.v1"
 SKIPPED: Final = "dev.backup-reaper.backup.deletion-skipped.v1"
 SCHEMAS: Final = "urn:backup-reaper:"  # what the files in events/schemas/ are called: $id, without a host to own
 RESULT_TYPES: Final = frozenset({DELETED, FAILED, SKIPPED})
+MAX_FAULTS: Final = 10  # of an event, in one message
 
 PROJECT_ID: Final = re.compile("[A-Za-z0-9]{32}")
 _BACKUP_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")  # no dot, no slash: an id-less path is the batch delete
@@ -34,7 +35,8 @@ def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup 
     data = event.data if isinstance(event.data, dict) else {}
     faults = [*_data_faults(event.data), *_expiry_faults(event)]
     if faults:
-        return Failed(error_code="INVALID_EVENT", error_msg="; ".join(faults))
+        more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+        return Failed(error_code="INVALID_EVENT", error_msg="; ".join(faults[:MAX_FAULTS] + more))
     judged, expires = event.text("time"), event.text("expirytime")
     return DeleteBackup(
         project_id=data["project_id"],
@@ -70,7 +72,7 @@ def write_result(
         "id": str(uuid5(NAMESPACE_URL, name)),
         "source": source,
         "type": result_type,
-        "dataschema": f"{SCHEMAS}{result_type.removeprefix('dev.backup-reaper.')}#/$defs/data",
+        "dataschema": f"{SCHEMAS}{result_type.removeprefix('dev.backup-reaper.')}:data",
         "time": now.isoformat().replace("+00:00", "Z"),
         "subject": backup_id,
         "causationid": request["id"],

@@ -144,6 +144,16 @@ def test_dry_run_is_a_boolean(value: object) -> None:
     assert faults(IDS | {"dry_run": value}) == DRY_RUN_FAULT
 
 
+def test_of_very_many_faults_the_message_names_ten() -> None:
+    """Every byte of the data is the sender's, and the message goes into results and logs."""
+    spellings = {"_" * count + "dry_run": True for count in range(1, 2000)}
+
+    told = faults(IDS | spellings).split("; ")
+
+    assert len(told) == 11
+    assert told[-1] == "and 1989 more"
+
+
 @pytest.mark.parametrize(
     ("name", "member"),
     [
@@ -400,6 +410,7 @@ def test_a_correlation_that_is_no_text_is_not_carried_over(correlationid: int) -
     ("data", "project_id", "backup_id"),
     [
         ({"project_id": PROJECT, "backup_id": ".."}, PROJECT, None),
+        ({"project_id": PROJECT, "backup_id": ""}, PROJECT, None),
         ({"project_id": "x", "backup_id": BACKUP}, None, BACKUP),
         ({"project_id": 1, "backup_id": [BACKUP]}, None, None),
         ([], None, None),
@@ -434,7 +445,7 @@ def test_what_names_a_result_stays_from_release_to_release(outcome: Outcome, res
     attributes, _ = result(outcome)
 
     assert attributes["id"] == result_id
-    assert attributes["dataschema"] == f"{SCHEMAS}{schema}#/$defs/data"
+    assert attributes["dataschema"] == f"{SCHEMAS}{schema}:data"
 
 
 requests = st.fixed_dictionaries(
