@@ -12,6 +12,8 @@ from uuid import uuid4
 
 from cloudevents.http import CloudEvent, from_http
 
+from tests.event_schemas import schema_faults
+
 Mode = Literal["binary", "structured"]
 Envelope: TypeAlias = dict[str, Any]
 """A CloudEvent in the JSON format: attributes and data side by side."""
@@ -69,7 +71,12 @@ class Reply:
 
     @property
     def event(self) -> Envelope:
-        """The result event, whichever mode it came in; an AssertionError if the reply is anything else (§1)."""
+        """The result event, whichever mode it came in; an AssertionError if it is none or breaks its schema (§1)."""
+        event = self._read_event()
+        assert schema_faults(event) == []
+        return event
+
+    def _read_event(self) -> Envelope:
         assert self.status == 200, (self.status, self.body)
         content_type = self.headers["content-type"]
         if content_type == STRUCTURED:

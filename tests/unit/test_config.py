@@ -209,7 +209,7 @@ OVERRIDES: Final = 'must be like {"extensions": {"name": "value"}}: '
             ("REAPER_ALLOWED_PROJECT_IDS", text, PROJECTS)
             for text in ("", PROJECT + ",", PROJECT[1:], PROJECT + "x", "*")
         ],
-        ("K_CE_OVERRIDES", "{", OVERRIDES + "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("K_CE_OVERRIDES", "[", OVERRIDES + "Expecting value: line 1 column 2 (char 1)"),
         ("K_CE_OVERRIDES", "[]", OVERRIDES + "it is no object of objects"),
         ("K_CE_OVERRIDES", '{"extensions": []}', OVERRIDES + "it is no object of objects"),
         ("K_CE_OVERRIDES", '{"extensions": {"a": 1}}', OVERRIDES + "a is no extension with a string"),
