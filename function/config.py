@@ -15,7 +15,7 @@ from .errors import ApiDeniedError, ConfigError
 from .events.binding import URI_REFERENCE, read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
 from .exchange import is_loopback, read_json
-from .guards import DAY, Policy
+from .guards import DAY, Policy, folded
 
 T = TypeVar("T")
 SECOND: Final = timedelta(seconds=1)
@@ -76,7 +76,7 @@ class Config:
         )
         if isinstance(config.credential, User) and config.policy.allowed_projects is None:
             reader.faults.append("REAPER_ALLOWED_PROJECT_IDS is not set; with HW_USER_NAME it must be")
-        reader.refuse_unknown("REAPER_")
+        reader.refuse_unknown("REAPER")
         if reader.has("DEBUG"):
             reader.faults.append("DEBUG must not be set: the framework's debugger would show secrets to every caller")
         if reader.faults:
@@ -97,8 +97,12 @@ class Config:
 
     @property
     def secrets(self) -> list[str]:
-        """The secrets that were configured by value."""
-        return [secret.value for secret in self._secrets() if secret.value]
+        """The secrets that were configured by value; a sink's query can be one."""
+        return [
+            secret
+            for secret in (*(known.value for known in self._secrets()), urlsplit(self.sink or "").query)
+            if secret
+        ]
 
     def _secrets(self) -> tuple[Secret, ...]:
         match self.credential:
@@ -159,7 +163,7 @@ class _Reader:
 
     def refuse_unknown(self, prefix: str) -> None:
         """A typing error must not leave a guard off."""
-        for name in sorted(name for name in self._env if name.startswith(prefix)):
+        for name in sorted(name for name in self._env if name.upper().startswith(prefix)):
             if name not in self._known:
                 self.faults.append(f"{ascii(name)[1:-1]} is no setting of this function: the README lists them")
 
@@ -304,7 +308,7 @@ def _duration(unit: timedelta) -> Callable[[str], timedelta]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    words = tuple(word.strip().casefold() for word in text.split(","))
+    words = tuple(folded(word.strip()) for word in text.split(","))
     if not all(words):
         raise ValueError("must be words with commas between them")
     return words

@@ -1,5 +1,6 @@
 """The safety checks: a policy, and pure functions by command and by backup. The first refusal wins."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ class Policy:
     Args:
         max_event_age: what was judged longer ago is stale.
         manual_only: the backup is read first, and must be manual and complete or failed.
-        hold_words: casefolded.
+        hold_words: folded.
     """
 
     dry_run: bool = False
@@ -82,11 +83,10 @@ def refuse_backup(backup: Backup, command: DeleteBackup, policy: Policy, now: da
             message = f"the backup is {age // (DAY / 10) / 10} days old; the least is {policy.min_age / DAY:.0f} days"
             return Skipped(reason="too_young", message=message)
     if policy.hold_words:
-        text = f"{_known(backup.name, 'name')}\n{_known(backup.description, 'description')}".casefold()
+        text = folded(f"{_known(backup.name, 'name')}\n{_known(backup.description, 'description')}")
         if word := next((word for word in policy.hold_words if word in text), None):
             return Skipped(reason="on_hold", message=f"the backup's name or description holds the word {word}")
-    if policy.manual_only or policy.keep_last:
-        _is_completed(backup)
+    _is_completed(backup)  # one that is being built, or of a status unknown to us, is not final
     return None
 
 
@@ -114,6 +114,11 @@ def refuse_rank(backup: Backup, siblings: Sequence[Backup], policy: Policy, now:
         return None
     message = f"{newer} completed manual backups of the instance are newer; the last {keep_last} are kept"
     return Skipped(reason="keep_last", message=message)
+
+
+def folded(text: str) -> str:
+    """A text as hold words are compared: whatever its case, and however its accents are composed."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _counts(sibling: Backup, backup: Backup) -> bool:

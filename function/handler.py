@@ -45,5 +45,7 @@ def handle(command: DeleteBackup, policy: Policy, backups: Backups, delivery: De
         if refusal := guards.refuse_rank(backup, siblings, policy, delivery.now):
             return refusal
     if guards.is_dry_run(command, policy):
-        return Skipped(reason="dry_run", message="dry run: this backup would have been deleted", would_delete=backup)
+        return Skipped(
+            reason="dry_run", message="dry run: a DELETE of this backup would have been sent", would_delete=backup
+        )
     return backups.delete(command, delivery)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import flask
 import functions_framework
@@ -46,7 +46,10 @@ except ConfigError as error:
 
 start_logging(config.log_level, config.secrets)
 log.info("starting", extra={"config": config.in_force()})
-transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
+try:
+    transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
+except OSError:
+    raise SystemExit("backup-reaper cannot start: REQUESTS_CA_BUNDLE holds no certificates that can be read") from None
 sink = Sink(config.sink, config.extensions, transport.exchange) if config.sink else None
 
 
@@ -135,12 +138,14 @@ def _refuse(error: NotAnEventError, delivery: Delivery) -> flask.Response:
 
 def _postpone(error: NotFinalError, delivery: Delivery) -> flask.Response:
     """Nothing is final: the deliverer shall come again."""
+    if "outcome" in delivery.about:  # the sink did not take the result
+        delivery.about["settled_as"] = delivery.about["outcome"]
     delivery.about |= {
         "outcome": "not_final",
         "error.type": type(error).__name__,
         "error_code": error.error_code,
         "error_msg": error.error_msg,
-        "request_id": error.request_id,
+        **({"request_id": error.request_id} if error.request_id else {}),
     }
     seconds = read_retry_after(error.retry_after, delivery.now)
     seconds = RETRY_AFTER_SECONDS if seconds is None else min(seconds, MAX_RETRY_AFTER_SECONDS)
@@ -192,6 +197,8 @@ def _about_outcome(outcome: Outcome) -> dict[str, object]:
             return {"outcome": "failed", **facts}
         case Skipped():
             return {"outcome": "skipped", "reason": outcome.reason}
+        case _:
+            assert_never(outcome)
 
 
 def _log_delivery(delivery: Delivery, status: int, seconds: float) -> None:

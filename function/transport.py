@@ -78,7 +78,7 @@ class _Reader(io.BufferedReader):
 
     def close(self) -> None:
         self._shrinking.spent = True
-        if not self.closed and self.peek():
+        if not self.closed and (self.peek() or getattr(self._sock, "pending", int)()):  # TLS may hold what it decrypted
             with suppress(OSError):  # the peer was faster
                 self._sock.shutdown(socket.SHUT_RDWR)
         super().close()

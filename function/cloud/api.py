@@ -129,7 +129,10 @@ def accepts_credential(answer: Answer) -> bool | None:
     """Whether the answer accepts or refuses the credential; None where it tells neither."""
     if 200 <= answer.status < 300:
         return True
-    return False if Refusal.read(answer).meaning is Meaning.TOKEN else None
+    refusal = Refusal.read(answer)
+    if refusal.meaning is Meaning.TOKEN:
+        return False
+    return True if refusal.error_code.startswith("DBS.") else None  # the database service: the gateway let us through
 
 
 def read_deletion(answer: Answer) -> Deleted | Failed | Unproven:
@@ -172,7 +175,7 @@ def _read_acceptance(answer: Answer) -> Deleted | Unproven:
     if answer.status == 200 and _text(body, "backup_id") is not None and not _ERROR_MEMBERS & body.keys():
         return deleted
     # Siblings on the same URI answer 202, 204, a job, or nothing: accepted is not yet deleted.
-    message = f"the API accepted the deletion with {answer.status}, but does not list the backup as gone"
+    message = f"the API accepted the deletion with {answer.status}, but its list does not prove it"
     return Unproven(
         deleted, ApiUnavailableError("NOT_PROVEN", message, http_status=answer.status, request_id=request_id)
     )

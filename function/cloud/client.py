@@ -6,7 +6,7 @@ from typing import Final
 
 from ..backups import Backup, DeleteBackup, Deleted, Failed
 from ..delivery import Delivery
-from ..errors import NotFinalError, UndecidedError
+from ..errors import ApiDeniedError, NotFinalError, UndecidedError
 from ..exchange import Answer, Request
 from . import api
 from .credentials import Credential
@@ -53,6 +53,8 @@ class BackupClient:
             return outcome
         try:
             found = self.find(command, delivery)
+        except ApiDeniedError:
+            raise  # without the list permission no read-back will ever be clear: an operator must act
         except NotFinalError as unclear:
             raise outcome.present from unclear
         if found:

@@ -179,8 +179,8 @@ class Trial:
         try:
             yield attempt
         finally:
-            if attempt.accepted:
-                self._proven = digest
+            if attempt.accepted and (trying or digest != self._refused):  # not what was refused while we waited
+                self._proven, self._refused = digest, b""
             elif attempt.accepted is False:
                 self._proven, self._refused, self._refused_at = b"", digest, delivery.now
             if trying:

@@ -112,7 +112,8 @@ def read_extensions(overrides: object) -> dict[str, str]:
     if not isinstance(extensions, dict):
         raise ValueError("it is no object of objects")
     for name, value in extensions.items():
-        if name in _STRINGS or not isinstance(value, str) or _wrong(name, value):
+        # The SDK cannot write an extension of the name "extensions".
+        if name in (*_STRINGS, "extensions") or not isinstance(value, str) or _wrong(name, value):
             raise ValueError(f"{_shown(name)} is no extension with a string")
     return extensions
 

@@ -34,7 +34,7 @@ class Sink:
         headers, body = write_event({**self._extensions, **attributes}, data, "structured")
         try:
             answer = self._exchange(Request("POST", self._url, headers, body), delivery)
-        except NotFinalError as error:
-            raise SinkError("SINK_UNREACHABLE", error.error_msg) from None
+        except NotFinalError:
+            raise SinkError("SINK_UNREACHABLE", "the sink did not answer in time, or not whole") from None
         if not 200 <= answer.status < 300:
             raise SinkError("SINK_REFUSED", f"the sink answered {answer.status}")

@@ -2,11 +2,9 @@
 
 from hypothesis import HealthCheck, settings
 
-_quick = settings(deadline=None, max_examples=40)
+_quick = settings(deadline=None, max_examples=25)
 
 settings.register_profile("default", _quick)
 settings.register_profile("ci", _quick, derandomize=True, database=None, print_blob=True)
-settings.register_profile(
-    "mutate", _quick, max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+settings.register_profile("mutate", _quick, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("thorough", _quick, max_examples=5000)

@@ -214,6 +214,11 @@ OVERRIDES: Final = 'must be like {"extensions": {"name": "value"}}: '
         ("K_CE_OVERRIDES", '{"extensions": []}', OVERRIDES + "it is no object of objects"),
         ("K_CE_OVERRIDES", '{"extensions": {"a": 1}}', OVERRIDES + "a is no extension with a string"),
         ("K_CE_OVERRIDES", '{"extensions": {"source": "x"}}', OVERRIDES + "source is no extension with a string"),
+        (
+            "K_CE_OVERRIDES",
+            '{"extensions": {"extensions": "x"}}',
+            OVERRIDES + "extensions is no extension with a string",
+        ),
         ("K_CE_OVERRIDES", '{"extensions": {"A": "x"}}', OVERRIDES + "'A' is no extension with a string"),
         ("K_CE_OVERRIDES", '{"extensions": {"a": "\\u0000"}}', OVERRIDES + "a is no extension with a string"),
         ("K_CE_OVERRIDES", '{"extensions": {"data": "x"}}', OVERRIDES + "data is no extension with a string"),
@@ -242,6 +247,9 @@ def test_overrides_may_only_add_extensions(name: str) -> None:
         ("REAPER_", "REAPER_"),
         ("REAPER_\u00dc", "REAPER_\\xdc"),
         ("REAPER_dry_run", "REAPER_dry_run"),
+        ("reaper_dry_run", "reaper_dry_run"),
+        ("Reaper_Guards", "Reaper_Guards"),
+        ("REAPERDRY_RUN", "REAPERDRY_RUN"),
     ],
 )
 def test_a_typing_error_must_not_leave_a_guard_off(name: str, shown: str) -> None:
@@ -249,7 +257,7 @@ def test_a_typing_error_must_not_leave_a_guard_off(name: str, shown: str) -> Non
 
 
 def test_variables_of_others_are_none_of_ours() -> None:
-    assert config(PATH="/bin", HW_PROJECT_ID="x", reaper_dry_run="true", XREAPER_DRY_RUN="1") == config()
+    assert config(PATH="/bin", HW_PROJECT_ID="x", XREAPER_DRY_RUN="1") == config()
 
 
 def test_the_framework_s_debugger_is_never_on() -> None:

@@ -291,6 +291,16 @@ class TestATrial:
         trial = Trial()
         assert [tried(trial, "secret", accepted) for accepted in (True, False, True)] == [True, True, False]
 
+    def test_that_was_still_accepted_proves_nothing_that_was_refused_meanwhile(self) -> None:
+        trial = Trial()
+        assert tried(trial, "secret", True)
+
+        with trial.of(REQUEST, ["secret"], delivery()) as slow:
+            assert tried(trial, "secret", False)
+            slow.accepted = True
+
+        assert not tried(trial, "secret", True)
+
     @pytest.mark.parametrize(("accepted", "tries"), [(False, 1), (True, 8)], ids=["refused", "accepted"])
     def test_is_waited_for_by_all_others_who_then_know(self, accepted: bool, tries: int) -> None:
         trial, here = Trial(), threading.Barrier(8)

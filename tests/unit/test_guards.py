@@ -12,6 +12,7 @@ from function.backups import Backup, DeleteBackup, Skipped
 from function.errors import UndecidedError
 from function.guards import (
     Policy,
+    folded,
     is_dry_run,
     needs_backup,
     ranked_in,
@@ -153,13 +154,13 @@ STRICT: Final = Policy(manual_only=True)
 @pytest.mark.parametrize(
     ("policy", "facts"),
     [
-        (OFF, {"type": "auto", "status": "BUILDING", "name": None, "instance_id": None, "begin_time": None}),
+        (OFF, {"type": "auto", "name": None, "instance_id": None, "begin_time": None}),
         (STRICT, {}),
         (STRICT, {"status": "AVAILABLE"}),
         (STRICT, {"status": "FAILED"}),
         (STRICT, {"instance_id": None, "begin_time": None, "name": None, "description": None}),
         (Policy(min_age=10 * DAY), {}),
-        (Policy(min_age=10 * DAY), {"status": "BUILDING", "type": None}),
+        (Policy(min_age=10 * DAY), {"status": "FAILED", "type": None}),
         (Policy(min_age=DAY), {"begin_time": (NOW - DAY).astimezone(timezone(8 * HOUR))}),
         (Policy(keep_last=1), {"status": "FAILED"}),
         (Policy(hold_words=("legal", "keep")), {"name": "weekly", "description": "before the upgrade"}),
@@ -168,6 +169,26 @@ STRICT: Final = Policy(manual_only=True)
 )
 def test_a_backup_within_the_policy_passes(policy: Policy, facts: dict[str, Any]) -> None:
     assert refuse_backup(backup(**facts), COMMAND, policy, NOW) is None
+
+
+@pytest.mark.parametrize("policy", [OFF, STRICT, Policy(min_age=DAY), Policy(hold_words=("keep",))])
+@pytest.mark.parametrize("status", ["BUILDING", "UNHEARD OF", "", None])
+def test_a_backup_of_another_status_is_not_final_whatever_the_policy(policy: Policy, status: str | None) -> None:
+    """DESIGN §6: BUILDING, and any unknown status."""
+    with pytest.raises(UndecidedError, match=rf"^UNCLEAR_BACKUP: the backup's status is {status}$"):
+        refuse_backup(backup(status=status), COMMAND, policy, NOW)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"), [("l\u00e9gale", "le\u0301gale"), ("STRASSE", "stra\u00dfe"), ("keep", "\uff2beep")]
+)
+def test_a_hold_word_is_found_however_it_is_written(word: str, name: str) -> None:
+    policy = Policy(hold_words=(folded(word),))
+
+    refusal = refuse_backup(backup(name=name), COMMAND, policy, NOW)
+
+    assert refusal is not None
+    assert refusal.reason == "on_hold"
 
 
 def test_the_instance_that_the_event_names_passes() -> None:

@@ -166,7 +166,7 @@ def test_a_dry_run_does_everything_but_the_deletion(policy: Policy, facts: dict[
 
     outcome = carry_out(account, policy, **facts)
 
-    message = "dry run: this backup would have been deleted"
+    message = "dry run: a DELETE of this backup would have been sent"
     assert outcome == Skipped(reason="dry_run", message=message, would_delete=BACKUP)
     assert account.calls == calls
     assert account.backups == {"b1": BACKUP, "b2": NEWER}
