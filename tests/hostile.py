@@ -1116,6 +1116,16 @@ def leftover_that_is_long(talk: Talk) -> None:
 
 @keeping_the_connection
 @to_the_deletion
+def leftover_where_a_buffer_ends(talk: Talk) -> None:
+    """The answer fills the 8,192 bytes that a reader takes at once; the rest TLS has decrypted, and no socket shows."""
+    bare = whole(503, {"error_code": "A.1", "error_msg": ""})
+    filled = whole(503, {"error_code": "A.1", "error_msg": "x" * (8192 - len(bare) - 2)})
+    assert len(filled) == 8192
+    talk.send(filled + FORGED_ANSWER)
+
+
+@keeping_the_connection
+@to_the_deletion
 def leftover_in_two_halves(talk: Talk) -> None:
     talk.send(whole(503, {"error_code": "A.1", "error_msg": "busy"}) + FORGED_ANSWER[:40])
     talk.pause(0.1)
@@ -1238,7 +1248,8 @@ class Upstream:
         finally:
             if not keeps:
                 connection.close()
-            self._done[backup_id].set()
+            if not (name.startswith("list-") and method == "DELETE"):  # the list is still to come
+                self._done[backup_id].set()
         return keeps
 
 

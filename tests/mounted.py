@@ -1,5 +1,6 @@
 """A secret that is mounted as Kubernetes mounts one: all its files change at once, by one symlink."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,20 +26,19 @@ class MountedSecret:
         return self.directory / name
 
     def rotate(self, files: Mapping[str, str]) -> None:
-        """Put other contents into force, as kubelet's AtomicWriter does."""
-        data, new, old = self.directory / "..data", self.directory / "..data_tmp", self._current()
+        """Put other contents into force, as kubelet's AtomicWriter does.
+
+        The version before stays for one rotation more: a slow kubelet, and the best chance to mix it with the new one.
+        """
         self._version += 1
-        version = self.directory / f"..version_{self._version}"
+        version = self._directory_of(self._version)
         version.mkdir()
         for name, content in files.items():
             (version / name).write_text(content)
-        new.symlink_to(version.name)
-        new.rename(data)
-        if old:
-            for path in old.iterdir():
-                path.unlink()
-            old.rmdir()
+        link = self.directory / "..data_tmp"
+        link.symlink_to(version.name)
+        link.rename(self.directory / "..data")
+        shutil.rmtree(self._directory_of(self._version - 2), ignore_errors=True)
 
-    def _current(self) -> Path | None:
-        data = self.directory / "..data"
-        return data.resolve() if data.is_symlink() else None
+    def _directory_of(self, version: int) -> Path:
+        return self.directory / f"..version_{version}"

@@ -109,7 +109,7 @@ EXPECTED: Final[Mapping[str, str]] = {
         # The API's own code.
         "A.1": """
             failure-with-a-long-message leftover-along-with-the-answer leftover-shortly-after-the-answer
-            leftover-that-is-long leftover-in-two-halves leftover-behind-a-length-too-short
+            leftover-that-is-long leftover-where-a-buffer-ends leftover-in-two-halves leftover-behind-a-length-too-short
             leftover-behind-the-last-chunk leftover-line-and-later-an-answer
             """,
         "DBS.201203": "gone-with-a-wrong-status failure-that-says-gone",

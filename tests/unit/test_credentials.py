@@ -280,6 +280,20 @@ class TestATrial:
                 tried(trial, "secret", True, delivery(seconds=-1))
         assert time.monotonic() - began < 5
 
+    def test_that_succeeds_late_proves_nothing_of_what_was_refused_meanwhile(self) -> None:
+        trial = Trial()
+        assert tried(trial, "secret", True)
+        with trial.of(REQUEST, ["secret"], delivery()) as late:
+            assert tried(trial, "secret", False)
+            late.accepted = True
+
+        assert not tried(trial, "secret", True)
+        with (
+            trial.of(REQUEST, ["secret"], delivery(REFUSED_FOR)),
+            pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"),
+        ):
+            tried(trial, "secret", True, delivery(REFUSED_FOR, seconds=0.05))
+
     def test_of_what_is_proven_waits_for_nobody(self) -> None:
         trial = Trial()
         assert tried(trial, "secret", True)
@@ -305,15 +319,19 @@ class TestATrial:
     def test_is_waited_for_by_all_others_who_then_know(self, accepted: bool, tries: int) -> None:
         trial, here = Trial(), threading.Barrier(8)
 
+        class Waiting(Delivery):
+            def left(self) -> float:
+                here.wait(10)  # it has found the secret neither proven nor refused, and is about to wait for its turn
+                return super().left()
+
         def try_too(number: int) -> bool:
-            here.wait()
             # Each began a little earlier: in which order deliveries reach a turn is nobody's choice.
-            return tried(trial, "secret", accepted, delivery(-number * SECOND))
+            return tried(trial, "secret", accepted, Waiting(now=NOW - number * SECOND, until=time.monotonic() + 30))
 
         with ThreadPoolExecutor(7) as pool:
             with trial.of(REQUEST, ["secret"], delivery()) as attempt:
                 others = [pool.submit(try_too, number) for number in range(7)]
-                here.wait()
+                here.wait(10)
                 assert not any(other.done() for other in others)
                 attempt.accepted = accepted
 
@@ -459,6 +477,13 @@ class TestAnAnswerThatEchoesASecret:
         refusal = api.Refusal.read(echoed([password], Answer(400, {}, body.encode())))
 
         assert refusal.error_msg == '{"password": "[redacted]"}'
+
+    def test_loses_it_however_deep_it_is(self) -> None:
+        body = b'{"a": [{"5\\u0065cret": ["an 5\\u0065cret", 1, null]}]}'
+
+        answer = echoed(["5ecret"], Answer(200, {}, body))
+
+        assert json.loads(answer.body) == {"a": [{"[redacted]": ["an [redacted]", 1, None]}]}
 
     @given(secret=printable, style=st.sampled_from(sorted(STYLES)), around=printable)
     def test_never_shows_it_to_whoever_reads_the_answer(self, secret: str, style: Style, around: str) -> None:

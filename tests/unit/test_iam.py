@@ -321,6 +321,26 @@ class TestTheTokensOfAUser:
             token(tokens)
         assert token(tokens) == "MII"
 
+    def test_that_could_not_be_fetched_in_time_to_be_remembered_are_asked_for_again_too(self) -> None:
+        def answer(_: Request) -> Answer:
+            if iam.projects.count("slow") == len(iam.projects) - len(others) == 1:
+                for project in others:
+                    token(tokens, project)
+                with pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"):
+                    token(tokens, "one-more", delivery(seconds=0))  # takes the place of the slow one
+                return Answer(500, {}, b"")
+            return issued()
+
+        others = [f"project-{number}" for number in range(MAX_PROJECTS - 1)]
+        iam = Iam(answer)
+        tokens = UserTokens(user(), iam)
+        for project in others:
+            token(tokens, project)
+
+        with pytest.raises(ApiUnavailableError):
+            token(tokens, "slow")
+        assert token(tokens, "slow") == "MII"
+
     @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
     def test_are_asked_for_again_after_a_refusal_that_locks_nothing(self, status: int) -> None:
         iam = Iam(lambda _: Answer(status, {}, b"") if len(iam.asked) == 1 else issued())
