@@ -24,12 +24,12 @@ serve: install  ## simulator and function stay up until Ctrl-C, with the curl li
 
 test: check  ## everything: check, and all tests with branch coverage
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --numprocesses auto
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
 quick: install  ## unit and contract tests, for every commit
-	$(BIN)/pytest -q tests/unit tests/contract
+	$(BIN)/pytest -q --numprocesses auto tests/unit tests/contract
 
 check: install  ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check --quiet .

@@ -48,8 +48,18 @@ attribute_texts = st.text(attribute_characters, max_size=20)
 
 # Extension attributes: spec "Naming Conventions"; short enough for every encoder.
 RESERVED: Final = frozenset(
-    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"}
-    | {"extensions"}  # the SDK takes it for its own bag of them
+    [
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "subject",
+        "time",
+        "datacontenttype",
+        "dataschema",
+        "data",
+        "extensions",  # the SDK takes it for its own bag of them
+    ]
 )
 extension_names = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=20).filter(
     lambda name: name not in RESERVED
