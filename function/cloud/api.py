@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import quote
 
 from ..backups import Backup, DeleteBackup, Deleted, Failed
@@ -146,7 +146,7 @@ def read_deletion(answer: Answer) -> Deleted | Failed | Unproven:
         return _read_acceptance(answer)
     refusal = Refusal.read(answer)
     gone = Deleted(absence="not_listed", response=refusal.body, request_id=refusal.request_id)
-    match refusal.meaning:
+    match meaning := refusal.meaning:
         case Meaning.GONE:
             return replace(gone, absence="stated")
         case Meaning.MAYBE_GONE:
@@ -164,6 +164,8 @@ def read_deletion(answer: Answer) -> Deleted | Failed | Unproven:
                 http_status=refusal.status,
                 request_id=refusal.request_id,
             )
+        case _:
+            assert_never(meaning)
 
 
 def _read_acceptance(answer: Answer) -> Deleted | Unproven:

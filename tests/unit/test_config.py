@@ -231,7 +231,7 @@ def test_a_setting_that_is_wrong_stops_the_start(name: str, text: str, fault: st
 
 
 @pytest.mark.parametrize(
-    "name", ["id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema"]
+    "name", ["id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema", "extensions"]
 )
 def test_overrides_may_only_add_extensions(name: str) -> None:
     overrides = json.dumps({"extensions": {"team": "db", name: "1.0"}})
