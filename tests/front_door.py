@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from simulator.processes import ROOT
 from tests.deliverer import DELETED, EXPIRED, FAILED, PROJECT, STRUCTURED, Reply
 
 CANARY: Final = "5ecret-canary-in-a-header"
@@ -20,7 +21,7 @@ CORE: Final = {"specversion": "1.0", "id": "42", "source": "/policies/weekly", "
 # All that an answer of the function may have in its head, events apart; a header that was smuggled in is another.
 HEADERS: Final = frozenset({"server", "date", "connection", "content-type", "content-length", "allow", "retry-after"})
 # What no answer shows: a path of the machine, a frame, an exception's name.
-PRIVATE: Final = re.compile(r'Traceback|File "|\.py\b|/work/|/tmp/|site-packages|\w+Error\b(?!")')
+PRIVATE: Final = re.compile(rf'Traceback|File "|\.py\b|{ROOT.parent}/|/tmp/|site-packages|\w+Error\b(?!")')
 
 
 @dataclass(frozen=True, slots=True)
