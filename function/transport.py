@@ -1,52 +1,47 @@
 """One exchange, whole, before its deadline: the only module that opens a socket.
 
-`requests` times out per read, so a server that drips is never late. Here a raw reader under `http.client` gives each
-read what the reads before it left of the time-out; status line, headers, chunks and trailers all pass through it.
+`requests` times out per read, so a server that drips is never late. Here an answer is read at once, and each read is
+given what the reads before it left of the time-out.
 """
 
 import http.client
 import io
 import logging
-import re
-import socket
 import ssl
 import time
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from .delivery import Call, Delivery
 from .errors import ApiUnavailableError
 from .exchange import Answer, Request, is_loopback
+from .http1 import MAX_BODY_BYTES, NoAnswerError, read_answer
 
-MAX_ANSWER_BYTES: Final = 1 << 19  # as JSON in memory it can grow thirtyfold
-MAX_WIRE_BYTES: Final = 1 << 20  # the same with status lines, headers, chunk sizes, trailers and 1xx answers
+MAX_ANSWER_BYTES: Final = 1 << 20  # with status lines, headers, chunk sizes, trailers and 1xx answers
 MAX_IDLE_SECONDS: Final = 5.0  # a NAT drops idle connections silently; urllib3 notices only a clean close
 
 
 class _Shrinking(io.RawIOBase):
     """A socket's raw reader whose reads share one size and one time-out, the one in force when it was made.
 
-    When it is `spent` it reads no more. It has `ended` when the peer has.
+    When it is `spent` it reads no more.
     """
 
     spent = False
-    ended = False
 
     def __init__(self, raw: io.RawIOBase, sock: Any) -> None:
         self._raw, self._sock = raw, sock
         self._end = time.monotonic() + sock.gettimeout()
-        self._size_left = MAX_WIRE_BYTES
+        self._size_left = MAX_ANSWER_BYTES
 
     def readable(self) -> bool:
         return True
@@ -58,10 +53,9 @@ class _Shrinking(io.RawIOBase):
             raise TimeoutError
         self._sock.settimeout(left)
         count = self._raw.readinto(buffer) or 0
-        self.ended = not count
         self._size_left -= count
         if self._size_left < 0:
-            raise http.client.HTTPException("too large")
+            raise NoAnswerError("too large")
         return count
 
     def close(self) -> None:
@@ -69,69 +63,65 @@ class _Shrinking(io.RawIOBase):
         super().close()
 
 
-class _Reader(io.BufferedReader):
-    """Closes the connection with itself if there is more than was asked for: the next answer must not begin with it."""
-
-    def __init__(self, raw: _Shrinking, sock: Any) -> None:
-        super().__init__(raw)
-        self._shrinking, self._sock = raw, sock
-
-    def close(self) -> None:
-        self._shrinking.spent = True
-        if not self.closed and (self.peek() or getattr(self._sock, "pending", int)()):  # TLS may hold what it decrypted
-            with suppress(OSError):  # the peer was faster
-                self._sock.shutdown(socket.SHUT_RDWR)
-        super().close()
-
-
 class _Response(http.client.HTTPResponse):
+    """What http.client and urllib3 take for the head of an answer; the answer is whole by then."""
+
+    version_string, length_remaining = "HTTP/1", 0  # urllib3 logs them
+
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._raw = _Shrinking(self.fp.detach(), sock)
-        self.fp = _Reader(self._raw, sock)
+        self._raw, self._sock = _Shrinking(self.fp.detach(), sock), sock
+        self.fp = io.BufferedReader(self._raw)
 
     def begin(self) -> None:
-        """Read the head of the final answer, and refuse what http.client would take for one."""
-        super().begin()
-        while 101 < self.status < 200:  # RFC 9110 §15.2: http.client skips 100 alone
-            self.headers = self.msg = None  # type: ignore[assignment]  # as it was before
-            super().begin()
-        if self.status == 101 or self._raw.ended:  # RFC 9112 §8: http.client takes the end for that of the headers
-            raise http.client.HTTPException("no answer in HTTP")
-        for length in self.headers.get_all("Content-Length", []):  # RFC 9112 §6.3; urllib3 sees those that differ
-            if not re.fullmatch(r"[0-9]{1,9}([ \t]*,[ \t]*[0-9]{1,9})*", length.strip()):
-                raise http.client.HTTPException("no length")
-        del self.headers["Set-Cookie"], self.headers["Set-Cookie2"]  # requests would parse them, and warn of its bugs
+        """Read the answer; what comes behind it, the next answer must not begin with."""
+        self.answer, follows = read_answer(self.fp)
+        self.status, self.headers = self.answer.status, self.answer.headers  # type: ignore[assignment]
+        self._raw.spent = True
+        behind = self.fp.peek() or getattr(self._sock, "pending", int)()  # TLS may hold what it decrypted
+        self.will_close = bool(behind) or not follows
+        self.close()
 
 
-class _Fresh:
-    """A connection that counts as dropped once it has been idle for long."""
+class _Connection(HTTPConnection):
+    """A connection that speaks as http.client does, since urllib3 adds what is not needed here."""
 
-    response_class: type[Any] = _Response
+    response_class = _Response
     _used = 0.0
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(self.timeout)
+        self.putrequest(method, url, skip_host="Host" in headers, skip_accept_encoding=True)
+        for name, value in headers.items():
+            http.client.HTTPConnection.putheader(self, name, value)
+        self.endheaders(body)
 
     def getresponse(self) -> Any:
         self._used = time.monotonic()
-        return super().getresponse()  # type: ignore[misc]  # a mix-in for urllib3's connections
+        self.sock.settimeout(self.timeout)
+        return http.client.HTTPConnection.getresponse(self)
 
     @property
     def is_connected(self) -> bool:
-        return time.monotonic() - self._used < MAX_IDLE_SECONDS and super().is_connected  # type: ignore[misc]
+        """Whether it can be used again."""
+        return time.monotonic() - self._used < MAX_IDLE_SECONDS and super().is_connected
 
 
-class _Connection(_Fresh, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Fresh, HTTPSConnection):
+class _TlsConnection(_Connection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
+    """A pool that has a connection back with the answer, which is whole."""
+
     ConnectionCls = _Connection
 
+    def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+        return super().urlopen(*args, **(kwargs | {"release_conn": True}))
 
-class _TlsPool(HTTPSConnectionPool):
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
@@ -162,6 +152,14 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, *args: Any) -> None:
         """Nothing: `requests` would load the CA bundle anew for every connection."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Where there is no proxy there is nothing to look up."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: Any, resp: Any) -> Any:
+        """Our answer: `requests` would make of it what we do not need."""
+        return resp.answer
 
     def _use_our_pools(self, manager: PoolManager) -> None:
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
@@ -195,45 +193,29 @@ class Transport:
         try:
             if (left := delivery.until - began) <= 0:
                 raise TimeoutError
-            answer = self._answer(request, left)
+            answer: Any = self._adapter.send(
+                _prepared(request),
+                timeout=Timeout(connect=left / 4, total=left),  # type: ignore[arg-type]  # documented to do
+                proxies=self._proxies[urlsplit(request.url).netloc],
+            )
             status = answer.status
+            return _unpacked(answer)
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-            # ValueError: a negative chunk size. `from None`: header values are printed in the messages.
+            # `from None`: header values are printed in the messages.
             raise ApiUnavailableError(
                 "NO_ANSWER", f"no answer to {request.method} {request.url}: {_cause(error)}"
             ) from None
         finally:
             delivery.calls.append(Call(request.method, request.url, status, time.monotonic() - began))
-        return answer
-
-    def _answer(self, request: Request, left: float) -> Answer:
-        response = self._adapter.send(
-            _prepared(request),
-            stream=True,
-            # Four dead addresses of one name still fit.
-            timeout=Timeout(connect=left / 4, total=left),  # type: ignore[arg-type]  # a Timeout is documented to do
-            proxies=self._proxies[urlsplit(request.url).netloc],
-        )
-        try:
-            body = bytearray()
-            for chunk in response.iter_content(1 << 16):
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise http.client.HTTPException("too large")
-            return Answer(response.status_code, _lower(response.headers), bytes(body))
-        finally:
-            response.close()
 
 
 def _prepared(request: Request) -> requests.PreparedRequest:
     """By hand: a Session would bring cookies, redirects and .netrc, and cost twice the time."""
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url, prepared.body = request.method, request.url, request.body
-    # identity: whatever comes compressed all the same is not unpacked beyond its bound.
-    prepared.headers = CaseInsensitiveDict({"User-Agent": "backup-reaper", "Accept-Encoding": "identity"})
-    prepared.headers.update(request.headers)
-    if request.body is not None:
-        prepared.headers["Content-Length"] = str(len(request.body))
+    length = {} if request.body is None else {"Content-Length": str(len(request.body))}
+    headers = {"User-Agent": "backup-reaper", "Accept-Encoding": "identity", **request.headers, **length}
+    prepared.headers = headers  # type: ignore[assignment]  # nobody asks for them in another case
     return prepared
 
 
@@ -246,11 +228,20 @@ def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _unpacked(answer: Answer) -> Answer:
+    """The answer without the content coding that somebody on the way gave it: we ask for none."""
+    if "content-encoding" not in answer.headers:
+        return answer
+    packed = HTTPResponse(io.BytesIO(answer.body), answer.headers, preload_content=False)
+    body = packed.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise NoAnswerError("too large")
+    return Answer(answer.status, answer.headers, body)
 
 
 def _cause(error: BaseException) -> str:
-    """The name of the innermost exception: its text could hold a secret."""
+    """The name of the innermost exception, as its text could hold a secret; ours cannot."""
+    if isinstance(error, NoAnswerError):
+        return str(error)
     inner = getattr(error, "reason", None) or error.__cause__ or error.__context__ or (error.args or (None,))[0]
     return _cause(inner) if isinstance(inner, BaseException) else type(error).__name__

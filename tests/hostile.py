@@ -615,7 +615,7 @@ def chunks_without_the_last(talk: Talk) -> None:
 
 @to_the_deletion
 def chunks_ending_within_the_last(talk: Talk) -> None:
-    # Only CRLF CRLF is missing; the JSON is whole.
+    # The JSON is whole; but this 0 may be the first digit of a chunk's size (§8: incomplete).
     _chunked(talk, FORGED_SIZE, b"\r\n0")
 
 

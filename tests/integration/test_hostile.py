@@ -41,7 +41,7 @@ EXPECTED: Final[Mapping[str, str]] = {
         "deleted": """
             well slow-but-in-time chunks-with-extension-and-trailers body-until-the-end gzip-that-is-honest
             continue-before-the-answer early-hints-before-the-answer early-hints-and-later-the-answer another-id
-            charset-that-json-has-not lengths-that-are-the-same reset-after-the-answer chunks-ending-within-the-last
+            charset-that-json-has-not lengths-that-are-the-same reset-after-the-answer
             services-elsewhere-and-cookies cookies-that-are-none header-with-nul header-folded header-of-other-bytes
             header-without-colon header-without-name header-with-space-before-the-colon header-ninety-times
             header-of-sixty-kilobytes forgotten-connection
@@ -68,7 +68,7 @@ EXPECTED: Final[Mapping[str, str]] = {
             lengths-that-differ lengths-that-differ-in-one-line length-cut-short-of-a-refusal
             chunk-size-that-is-no-number chunk-size-missing chunk-size-minus-one chunk-size-more-negative
             chunk-size-of-many-digits chunk-longer-than-its-size chunk-shorter-than-its-size chunks-without-the-last
-            chunks-without-the-last-of-a-refusal chunks-announced-but-not-sent
+            chunks-without-the-last-of-a-refusal chunks-ending-within-the-last chunks-announced-but-not-sent
             reset-before-the-answer reset-within-the-headers reset-within-the-body
             end-before-the-answer end-within-the-status-line end-within-the-headers end-before-the-empty-line
             end-within-the-headers-of-a-refusal early-hints-and-the-end informational-that-nobody-knows

@@ -11,7 +11,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from function.delivery import Delivery
 from function.errors import ApiUnavailableError
 from function.exchange import Request
-from function.transport import Transport, _cause, _lower, _prepared
+from function.transport import Transport, _cause, _prepared
 
 URL: Final = "http://127.0.0.1:9/v3/p/backups/b1"
 SECRET: Final = "5ecret"
@@ -29,10 +29,6 @@ def test_a_body_has_its_length(body: bytes, length: str) -> None:
     prepared = _prepared(Request("POST", URL, {}, body))
 
     assert (prepared.body, prepared.headers["Content-Length"]) == (body, length)
-
-
-def test_headers_are_known_by_their_lower_case_names() -> None:
-    assert _lower({"X-Request-Id": "R1", "date": "D"}) == {"x-request-id": "R1", "date": "D"}
 
 
 def test_after_the_deadline_nothing_is_sent() -> None:
