@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -85,9 +85,7 @@ class Config:
 
     def in_force(self) -> dict[str, object]:
         """Every setting by its name, for a log line; of the credential, the variables it came from."""
-        settings = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        settings["credential"] = [secret.variable for secret in self._secrets()]
-        return {**settings, "accepted_types": sorted(self.accepted_types)}
+        return {**asdict(self), "credential": [secret.variable for secret in self._secrets()]}
 
     @property
     def origins(self) -> list[str]:

@@ -1,26 +1,33 @@
 """Log lines: one JSON object each, on standard output, without secrets and without the text of exceptions."""
 
+import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Final
 
-from pythonjsonlogger.json import JsonFormatter
+_STANDARD: Final = vars(logging.makeLogRecord({})).keys()  # what is not among these came as `extra`
 
 
-class _Formatter(JsonFormatter):
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__("%(message)s %(levelname)s", rename_fields={"levelname": "severity"}, timestamp="time")
-        self._secrets = tuple(secrets)
+class _Formatter(logging.Formatter):
+    def __init__(self, secrets: Collection[str]) -> None:
+        super().__init__()
+        self._secrets = secrets
+        self._written = [json.dumps(secret)[1:-1] for secret in secrets]
 
-    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """The library's hook for the fields of a line."""
-        return {name: self._redacted(value) for name, value in log_data.items()}
-
-    def formatException(self, ei: Any) -> str:
-        """Frames only: an exception's text can hold what it failed on."""
-        return "".join((*traceback.format_tb(ei[2]), str(ei[0].__name__)))
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        fields: dict[str, object] = {"message": record.getMessage(), "severity": record.levelname}
+        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info and (kind := record.exc_info[0]):  # frames only: its text can hold what it failed on
+            fields["exc_info"] = "".join((*traceback.format_tb(record.exc_info[2]), kind.__name__))
+        fields["time"] = datetime.fromtimestamp(record.created, UTC).isoformat()
+        line = json.dumps(fields, default=_plain)
+        if any(secret in line for secret in self._written):
+            return json.dumps(self._redacted(json.loads(line)))  # each value: a short secret must not break the line
+        return line
 
     def _redacted(self, value: object) -> object:
         match value:
@@ -36,7 +43,11 @@ class _Formatter(JsonFormatter):
                 return value
 
 
-def start_logging(level: str, secrets: Iterable[str]) -> None:
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
+def start_logging(level: str, secrets: Collection[str]) -> None:
     """Write all log lines from now on."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Formatter(secrets))

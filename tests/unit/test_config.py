@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -557,5 +557,5 @@ def test_what_is_in_force_names_every_setting_and_of_a_credential_only_the_varia
     in_force = config(USER, REAPER_DRY_RUN="true").in_force()
 
     assert in_force["credential"] == ["HW_USER_PASSWORD"]
-    assert in_force["policy"] == Policy(dry_run=True, allowed_projects=frozenset({PROJECT}))
+    assert in_force["policy"] == asdict(Policy(dry_run=True, allowed_projects=frozenset({PROJECT})))
     assert USER["HW_USER_PASSWORD"] not in str(in_force)
