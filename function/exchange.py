@@ -75,14 +75,9 @@ def read_json(text: bytes) -> object:
     """
     try:
         decoded = text.decode()
-        value: object = json.loads(
-            decoded,
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_int=_number(int),
-            parse_float=_number(float),
-        )
-        _refuse_depth(value)
+        value: object = _DECODER.decode(decoded)
+        if decoded.count("[") + decoded.count("{") > MAX_DEPTH:  # only then can it be that deep
+            _refuse_depth(value)
         if "\\u" in decoded:  # only an escape can smuggle half of a surrogate pair in
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -122,3 +117,8 @@ def _number(convert: Callable[[str], float]) -> Callable[[str], float]:
         return number
 
     return read
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_number(int), parse_float=_number(float)
+)

@@ -42,12 +42,14 @@ class Attempt:
 
     def without_secrets(self, answer: Answer) -> Answer:
         """The answer, should it echo a secret: its words go into results and logs."""
-        headers = _redacted(answer.headers, self.secrets)
-        body = _redacted(answer.body.decode("latin-1"), self.secrets).encode("latin-1")
+        # Also as our own JSON wrote them, in an answer that quotes our request.
+        secrets = [spelt for secret in self.secrets for spelt in (json.dumps(secret)[1:-1], secret)]
+        headers = _redacted(answer.headers, secrets)
+        body = _redacted(answer.body.decode("latin-1"), secrets).encode("latin-1")
         if b"\\" in answer.body:  # JSON can write any character as an escape: `=` is \u003d to Gson
             with suppress(ValueError):
                 said = read_json(answer.body)
-                redacted = _redacted(said, self.secrets)
+                redacted = _redacted(said, secrets)
                 body = answer.body if redacted == said else json.dumps(redacted).encode()
         return Answer(answer.status, headers, body)
 
@@ -55,8 +57,7 @@ class Attempt:
 def _redacted(said: Any, secrets: Sequence[str]) -> Any:
     if isinstance(said, str):
         for secret in secrets:
-            # Also as our own JSON wrote it, in an answer that quotes our request.
-            said = said.replace(json.dumps(secret)[1:-1], "[redacted]").replace(secret, "[redacted]")
+            said = said.replace(secret, "[redacted]")
     elif isinstance(said, Mapping):
         said = {_redacted(name, secrets): _redacted(inner, secrets) for name, inner in said.items()}
     elif isinstance(said, list):
