@@ -5,6 +5,7 @@ write only: reading, it fills a missing time with now, keeps percent-encoding, a
 """
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from cloudevents.conversion import to_binary, to_structured
+from cloudevents.conversion import to_binary, to_dict
 from cloudevents.http import CloudEvent
 
 from ..errors import NotAnEventError
@@ -76,7 +77,8 @@ def write_event(attributes: Mapping[str, str], data: object, mode: Mode) -> tupl
     """A CloudEvent with JSON data as HTTP headers and body."""
     json_type = {"datacontenttype": "application/json"}
     if mode == "structured":
-        return to_structured(CloudEvent({**attributes, **json_type}, data))
+        event = to_dict(CloudEvent({**attributes, **json_type}, data))
+        return {"content-type": STRUCTURED}, json.dumps(event).encode()
     # http §3.1.3.2; the SDK writes values as they are.
     encoded = {name: quote(value, safe=_UNENCODED) for name, value in attributes.items()}
     return to_binary(CloudEvent({**encoded, **json_type}, data))
@@ -112,7 +114,7 @@ def read_extensions(overrides: object) -> dict[str, str]:
     if not isinstance(extensions, dict):
         raise ValueError("it is no object of objects")
     for name, value in extensions.items():
-        # The SDK cannot write an extension of the name "extensions".
+        # Whoever reads with the SDK loses an extension of the name "extensions".
         if name in (*_STRINGS, "extensions") or not isinstance(value, str) or _wrong(name, value):
             raise ValueError(f"{_shown(name)} is no extension with a string")
     return extensions
