@@ -3,6 +3,7 @@
 Run by the functions framework: `functions-framework --source function/main.py --target delete_backup`.
 """
 
+import gc
 import json
 import logging
 import os
@@ -66,6 +67,7 @@ def _credential() -> Credential:
 
 
 backups = BackupClient(config.endpoint, config.language, _credential(), transport.exchange)
+gc.freeze()  # what is here stays; unless collections leave it alone, the server and its worker soon share no page of it
 
 
 @functions_framework.http
