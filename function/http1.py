@@ -53,7 +53,7 @@ def _read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
         raise NoAnswerError("no status line")
     fields = {"connection": "close"} if match[1] == "0" else {}  # §9.3
     name = ""
-    for _ in range(MAX_FIELDS):
+    for _ in range(MAX_FIELDS + 1):  # the empty line, too
         if not (line := _read_line(stream)):
             return int(match[2]), fields
         if line[0] in " \t":  # §5.2: the last one goes on
@@ -101,6 +101,8 @@ def _read_line(stream: BinaryIO) -> str:
     """A line without its end."""
     line = stream.readline().decode("latin-1")
     text = line.removesuffix("\n").removesuffix("\r")
-    if text == line or "\r" in text:  # §8, §2.2
-        raise NoAnswerError("no line")
+    if text == line:
+        raise NoAnswerError("broken off")
+    if "\r" in text:  # §2.2
+        raise NoAnswerError("a carriage return within a line")
     return text
