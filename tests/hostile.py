@@ -132,6 +132,13 @@ def well(talk: Talk) -> None:
     talk.say_deleted()
 
 
+@keeping_the_connection
+@to_the_deletion
+def closing_in_words_alone(talk: Talk) -> None:
+    # RFC 9112 §9.6: a client that is told so sends no more requests over the connection.
+    talk.answer(200, {"backup_id": talk.backup_id}, {"Connection": "close"})
+
+
 @to_the_deletion
 def slow_but_in_time(talk: Talk) -> None:
     answer = whole(200, {"backup_id": talk.backup_id})

@@ -195,6 +195,7 @@ class TestEachKind:
         }.get(kind, {"x-auth-token"})
         assert call.method == "DELETE"
         assert call.body == b""
+        assert [name.lower() for name in call.headers].count("host") == 1
 
 
 TOKEN_VALUE: Final = {"HW_AUTH_TOKEN": "5ecret"}

@@ -42,7 +42,8 @@ EXPECTED: Final[Mapping[str, str]] = {
             well slow-but-in-time chunks-with-extension-and-trailers body-until-the-end gzip-that-is-honest
             continue-before-the-answer early-hints-before-the-answer early-hints-and-later-the-answer another-id
             charset-that-json-has-not lengths-that-are-the-same reset-after-the-answer
-            services-elsewhere-and-cookies cookies-that-are-none header-with-nul header-folded header-of-other-bytes
+            closing-in-words-alone services-elsewhere-and-cookies cookies-that-are-none header-with-nul header-folded
+            header-of-other-bytes
             header-without-colon header-without-name header-with-space-before-the-colon header-ninety-times
             header-of-sixty-kilobytes forgotten-connection
             """,
@@ -348,6 +349,16 @@ class TestAHostileUpstream:
         asked = [place.deliver("well")[0] for _ in range(3)]
 
         assert len({request.connection for backup_id in asked for request in place.upstream.seen(backup_id)}) == 1
+
+    @BOTH_SCHEMES
+    def test_is_not_asked_again_over_a_connection_that_it_calls_closed(
+        self, places: Mapping[str, Place], scheme: str
+    ) -> None:
+        place = places[scheme]
+
+        asked = [place.deliver(name)[0] for name in ("closing-in-words-alone", "well")]
+
+        assert len({request.connection for backup_id in asked for request in place.upstream.seen(backup_id)}) == 2
 
     def test_is_not_asked_over_a_connection_that_has_been_idle_for_long(
         self, idle_place: tuple[Place, str, Reply, float]

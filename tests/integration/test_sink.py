@@ -32,6 +32,7 @@ from tests.deliverer import (
     deliver,
     expired_event,
 )
+from tests.listening import Connection, Listener
 
 AUTOMATED: Final = "c0c9f155c7b7423a9d30f0175998b63bbr07"
 ACCEPT: Final = Fault(path="^/sink", times=None, status=202)
@@ -84,7 +85,26 @@ def arrived(reply: Reply) -> bool:
     return (reply.status, reply.body) == (204, b"")
 
 
+def accept(connection: Connection) -> None:
+    """Take a request, and say so."""
+    connection.receive_head()
+    connection.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    connection.wait_until_left()
+
+
 class TestAResultForASink:
+    def test_behind_a_proxy_is_sent_to_the_proxy_with_the_whole_url(
+        self, simulator: Simulator, settings: Mapping[str, str]
+    ) -> None:
+        """RFC 9112 §3.2.2."""
+        with Listener(accept) as proxy:
+            addresses = {"K_SINK": "http://broker.example/events?of=a", "HTTP_PROXY": f"http://127.0.0.1:{proxy.port}"}
+            with run_function({**settings, **addresses}) as function:
+                assert arrived(deliver(function.url, expired_event()))
+
+        assert proxy.received.startswith(b"POST http://broker.example/events?of=a HTTP/1.1\r\n")
+        assert proxy.received.count(b"\r\nHost: broker.example\r\n") == 1
+
     @BOTH_MODES
     @pytest.mark.parametrize(
         ("arguments", "result_type"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function.exchange import MAX_NUMBER_CHARS, Request, is_loopback, read_json, read_retry_after
+from function.exchange import MAX_DEPTH, MAX_NUMBER_CHARS, Request, is_loopback, read_json, read_retry_after
 from tests.strategies import any_bytes, json_texts, json_values, secrets
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -185,6 +185,19 @@ def test_a_whole_surrogate_pair_is_one_character() -> None:
 def test_deep_nesting_is_refused(opening: bytes, closing: bytes, depth: int) -> None:
     with pytest.raises(ValueError, match=r"^nested too deeply$"):
         read_json(opening * depth + b"1" + closing * depth)
+
+
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+def test_a_hundred_levels_are_read_and_no_more(brackets: tuple[str, str]) -> None:
+    opening, closing = brackets
+    levels = opening.count("[") + opening.count("{")
+    most = MAX_DEPTH // levels
+
+    assert read_json((opening * most + "1" + closing * most).encode()) == json.loads(
+        opening * most + "1" + closing * most
+    )
+    with pytest.raises(ValueError, match=r"^nested too deeply$"):
+        read_json(("[" + opening * most + "1" + closing * most + "]").encode())
 
 
 @given(st.integers(1, 1100), st.sampled_from([("[", "]"), ('{"\\u0061":', "}")]))

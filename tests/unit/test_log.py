@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -92,3 +92,13 @@ def test_what_json_does_not_know_is_written_as_text(log: logging.Logger, capsys:
 
     told = line(capsys)
     assert (told["set"], told["age"]) == (["a", "b"], "3 days, 0:00:00")
+
+
+def test_a_line_tells_its_time_in_utc(log: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging("INFO", [])
+
+    log.info("told")
+
+    written = datetime.fromisoformat(line(capsys)["time"])
+    assert written.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
