@@ -6,7 +6,6 @@ given what the reads before it left of the time-out.
 
 import http.client
 import io
-import logging
 import ssl
 import time
 from collections.abc import Collection
@@ -178,7 +177,6 @@ class Transport:
         self._proxies = {
             urlsplit(origin).netloc: {} if is_loopback(origin) else get_environ_proxies(origin) for origin in origins
         }
-        logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings show headers
         uses_tls = any(origin.startswith("https:") for origin in origins)
         tls = _tls_context(ca_bundle or DEFAULT_CA_BUNDLE_PATH) if uses_tls else None
         self._adapter = _Adapter(tls, pool_size)
@@ -195,12 +193,13 @@ class Transport:
                 raise TimeoutError
             answer: Any = self._adapter.send(
                 _prepared(request),
+                # Four dead addresses of one name still fit.
                 timeout=Timeout(connect=left / 4, total=left),  # type: ignore[arg-type]  # documented to do
                 proxies=self._proxies[urlsplit(request.url).netloc],
             )
             status = answer.status
             return _unpacked(answer)
-        except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        except (OSError, HTTPError, ValueError) as error:  # requests' are OSErrors
             # `from None`: header values are printed in the messages.
             raise ApiUnavailableError(
                 "NO_ANSWER", f"no answer to {request.method} {request.url}: {_cause(error)}"

@@ -166,6 +166,12 @@ def gzip_that_is_honest(talk: Talk) -> None:
 
 
 @to_the_deletion
+def refusal_in_gzip(talk: Talk) -> None:
+    body = gzip.compress(json.dumps({"error_code": "A.1", "error_msg": "no"}).encode())
+    talk.answer(400, body, {"Content-Encoding": "gzip"})
+
+
+@to_the_deletion
 def continue_before_the_answer(talk: Talk) -> None:
     talk.send(head(100) + whole(200, {"backup_id": talk.backup_id}))
 

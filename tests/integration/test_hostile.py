@@ -42,8 +42,8 @@ EXPECTED: Final[Mapping[str, str]] = {
             well slow-but-in-time chunks-with-extension-and-trailers body-until-the-end gzip-that-is-honest
             continue-before-the-answer early-hints-before-the-answer early-hints-and-later-the-answer another-id
             charset-that-json-has-not lengths-that-are-the-same reset-after-the-answer
-            closing-in-words-alone services-elsewhere-and-cookies cookies-that-are-none header-with-nul header-folded
-            header-of-other-bytes
+            services-elsewhere-and-cookies cookies-that-are-none header-with-nul header-folded header-of-other-bytes
+            closing-in-words-alone
             header-without-colon header-without-name header-with-space-before-the-colon header-ninety-times
             header-of-sixty-kilobytes forgotten-connection
             """,
@@ -51,6 +51,7 @@ EXPECTED: Final[Mapping[str, str]] = {
         "failed": """
             refusal-in-html refusal-that-is-empty refusal-of-invalid-utf-8 refusal-of-other-types refusal-with-a-number
             refusal-nested-deeply refusal-with-control-characters refusal-of-half-a-megabyte gone-with-the-other-status
+            refusal-in-gzip
             """,
         # "no answer, a broken answer": RFC 9112 §4 status line, §5 headers, §6.3 length, §7.1 chunks, §8 incomplete;
         # RFC 9110 §8.4 content codings, §15.2 informational answers.
