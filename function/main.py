@@ -49,6 +49,8 @@ start_logging(config.log_level, config.secrets)
 log.info("starting", extra={"config": config.in_force()})
 try:
     transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
+except ConfigError as error:
+    raise SystemExit(f"backup-reaper cannot start: {error}") from None
 except OSError:
     raise SystemExit("backup-reaper cannot start: REQUESTS_CA_BUNDLE holds no certificates that can be read") from None
 sink = Sink(config.sink, config.extensions, transport.exchange) if config.sink else None

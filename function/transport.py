@@ -6,6 +6,7 @@ given what the reads before it left of the time-out.
 
 import http.client
 import io
+import logging
 import ssl
 import time
 from collections.abc import Collection
@@ -15,15 +16,15 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, PoolManager, Timeout
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from .delivery import Call, Delivery
-from .errors import ApiUnavailableError
+from .errors import ApiUnavailableError, ConfigError
 from .exchange import Answer, Request, is_loopback
-from .http1 import MAX_BODY_BYTES, NoAnswerError, read_answer
+from .http1 import NoAnswerError, read_answer
 
 MAX_ANSWER_BYTES: Final = 1 << 20  # with status lines, headers, chunk sizes, trailers and 1xx answers
 MAX_IDLE_SECONDS: Final = 5.0  # a NAT drops idle connections silently; urllib3 notices only a clean close
@@ -83,7 +84,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """A connection that speaks as http.client does, since urllib3 adds what is not needed here."""
+    """A connection that speaks as http.client does: urllib3 adds chunked bodies, default headers and its own answer."""
 
     response_class = _Response
     _used = 0.0
@@ -124,6 +125,20 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+class _Time(Timeout):
+    """The time for one exchange; urllib3 would have it begin anew behind a CONNECT."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__(connect=left / 4, total=left)  # four dead addresses of one name still fit
+        super().start_connect()
+
+    def clone(self) -> Timeout:
+        return self
+
+    def start_connect(self) -> float:
+        return 0.0
+
+
 class _Adapter(HTTPAdapter):
     """Connections with one deadline and one TLS context, which alone decides whom to trust."""
 
@@ -157,8 +172,9 @@ class _Adapter(HTTPAdapter):
         return super().request_url(request, proxies) if proxies else request.path_url
 
     def build_response(self, req: Any, resp: Any) -> Any:
-        """Our answer: `requests` would make of it what we do not need."""
-        return resp.answer
+        """Our answer, which http.client shall not keep: `requests` would make of it what we do not need."""
+        answer, resp.answer = resp.answer, None
+        return answer
 
     def _use_our_pools(self, manager: PoolManager) -> None:
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
@@ -171,12 +187,23 @@ class Transport:
         origins: the URLs of all hosts that will be asked; their proxies are looked up once, here.
         pool_size: how many connections to a host are kept: as many as there are threads.
         ca_bundle: a file or directory of trusted certificates; None for those of `requests`.
+
+    Raises:
+        ConfigError: a proxy speaks TLS.
     """
 
     def __init__(self, origins: Collection[str], *, pool_size: int, ca_bundle: str | None = None) -> None:
         self._proxies = {
             urlsplit(origin).netloc: {} if is_loopback(origin) else get_environ_proxies(origin) for origin in origins
         }
+        if any(
+            (select_proxy(origin, self._proxies[urlsplit(origin).netloc]) or "").startswith("https:")
+            for origin in origins
+        ):
+            raise ConfigError(
+                "HTTPS_PROXY and the like must begin with http://: TLS within TLS cannot be given a deadline"
+            )
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # URLs as it writes them hide secrets from our log
         uses_tls = any(origin.startswith("https:") for origin in origins)
         tls = _tls_context(ca_bundle or DEFAULT_CA_BUNDLE_PATH) if uses_tls else None
         self._adapter = _Adapter(tls, pool_size)
@@ -191,14 +218,13 @@ class Transport:
         try:
             if (left := delivery.until - began) <= 0:
                 raise TimeoutError
-            answer: Any = self._adapter.send(
+            answer: Answer = self._adapter.send(  # type: ignore[assignment]  # build_response has made it one
                 _prepared(request),
-                # Four dead addresses of one name still fit.
-                timeout=Timeout(connect=left / 4, total=left),  # type: ignore[arg-type]  # documented to do
+                timeout=_Time(left),  # type: ignore[arg-type]  # documented to do
                 proxies=self._proxies[urlsplit(request.url).netloc],
             )
             status = answer.status
-            return _unpacked(answer)
+            return answer
         except (OSError, HTTPError, ValueError) as error:  # requests' are OSErrors
             # `from None`: header values are printed in the messages.
             raise ApiUnavailableError(
@@ -225,17 +251,6 @@ def _tls_context(ca_bundle: str) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_bundle)
     context.hostname_checks_common_name = False  # RFC 9110 §4.3.4
     return context
-
-
-def _unpacked(answer: Answer) -> Answer:
-    """The answer without the content coding that somebody on the way gave it: we ask for none."""
-    if "content-encoding" not in answer.headers:
-        return answer
-    packed = HTTPResponse(io.BytesIO(answer.body), answer.headers, preload_content=False)
-    body = packed.read(MAX_BODY_BYTES + 1)
-    if len(body) > MAX_BODY_BYTES:
-        raise NoAnswerError("too large")
-    return Answer(answer.status, answer.headers, body)
 
 
 def _cause(error: BaseException) -> str:

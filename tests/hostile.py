@@ -268,6 +268,12 @@ def acceptance_that_takes_most_of_the_time(talk: Talk) -> None:
     talk.answer(202)
 
 
+@to_the_deletion
+def late(talk: Talk) -> None:
+    talk.pause(1.8)
+    talk.say_deleted()
+
+
 # Drips.
 
 

@@ -42,6 +42,11 @@ class Proxy:
                 upstream.shutdown(socket.SHUT_RDWR)
             back.join()
 
+    def tunnel_late(self, connection: Connection) -> None:
+        """The same, after a while."""
+        connection.pause(0.4)
+        self.tunnel(connection)
+
     def say_nothing(self, connection: Connection) -> None:
         """Take what comes."""
         connection.wait_until_left()

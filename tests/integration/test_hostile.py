@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from simulator.processes import Running
+from simulator.processes import Running, run_function
 from tests import hostile
 from tests.certificates import DAY, Authority
 from tests.conftest import RunFunction
@@ -66,9 +66,10 @@ EXPECTED: Final[Mapping[str, str]] = {
             flood-refusal flood-chunks flood-one-chunk flood-chunk-of-minus-one flood-chunk-size flood-chunk-extension
             flood-trailers flood-trailer flood-continues flood-continue-headers flood-early-hints flood-empty-lines
             gzip-bomb gzip-bomb-in-chunks gzip-bomb-in-gzip deflate-bomb gzip-many-times gzip-that-is-none
+            gzip-cut-short encoding-that-nobody-knows chunks-and-gzip-as-transfer-encoding
             length-too-long length-negative length-that-is-no-number length-with-a-sign length-of-many-digits
             lengths-that-differ lengths-that-differ-in-one-line length-cut-short-of-a-refusal
-            chunk-size-that-is-no-number chunk-size-missing chunk-size-minus-one chunk-size-more-negative
+            late chunk-size-that-is-no-number chunk-size-missing chunk-size-minus-one chunk-size-more-negative
             chunk-size-of-many-digits chunk-longer-than-its-size chunk-shorter-than-its-size chunks-without-the-last
             chunks-without-the-last-of-a-refusal chunks-ending-within-the-last chunks-announced-but-not-sent
             reset-before-the-answer reset-within-the-headers reset-within-the-body
@@ -82,8 +83,8 @@ EXPECTED: Final[Mapping[str, str]] = {
         "NO_ANSWER or BROKEN_ANSWER": "reset-within-a-body-without-length",
         # "2xx with anything else in the body": RFC 8259, and I-JSON's bounds (RFC 7493).
         "BROKEN_ANSWER": """
-            length-too-short chunks-and-gzip-as-transfer-encoding end-within-a-body-without-length gzip-cut-short
-            encoding-that-nobody-knows refresh html text white-space json-array json-string json-of-json json-number
+            length-too-short end-within-a-body-without-length refresh html text
+            white-space json-array json-string json-of-json json-number
             json-true json-null json-of-nan json-of-infinity json-of-a-number-too-large json-of-a-number-too-long
             json-of-duplicate-members json-of-nested-duplicate-members json-of-deep-arrays json-of-deep-objects
             json-of-half-a-pair json-cut-short json-with-more-behind json-twice json-of-single-quotes json-with-comments
@@ -129,7 +130,7 @@ HUGE: Final = [name for name in BEHAVIOURS if name.startswith("huge-")]
 SLOW: Final = [
     name
     for name in EXPECTED
-    if name.startswith(("silence", "drip"))
+    if name.startswith(("silence", "drip", "late"))
     or name in ("acceptance-that-takes-most-of-the-time", "list-silent", "list-dripped")
 ]
 # The connection stays open, and something else than the next answer is still to come over it, or has come already.
@@ -584,6 +585,28 @@ class TestAProxy:
         assert "a-proxy-s-password" not in place.function.output + str(reply)
         proxy.manner = Proxy.tunnel
         place.check_next()
+
+    def test_that_takes_its_time_takes_it_from_the_upstream(
+        self, run: RunFunction, distant: Upstream, proxy: Proxy, authority: Authority, elsewhere: Listener
+    ) -> None:
+        # The tunnel is there after 0.4 s, and the answer after 2.2 s.
+        proxy.manner = Proxy.tunnel_late
+        function = run({**settings(distant.url, proxy.url, authority), "REAPER_DEADLINE_SECONDS": "2"})
+
+        _, reply = Place(distant, function, elsewhere).deliver("late")
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "NO_ANSWER")
+
+    def test_that_speaks_tls_is_refused_at_the_start(
+        self, distant: Upstream, proxy: Proxy, authority: Authority
+    ) -> None:
+        with_tls = settings(distant.url, proxy.url.replace("http:", "https:"), authority)
+
+        with (
+            pytest.raises(RuntimeError, match="HTTPS_PROXY and the like must begin with http://"),
+            run_function(with_tls),
+        ):
+            pass
 
     def test_does_not_spare_the_upstream_its_certificate(
         self, place: Place, proxy: Proxy, authority: Authority

@@ -93,6 +93,16 @@ def accept(connection: Connection) -> None:
 
 
 class TestAResultForASink:
+    def test_is_sent_where_a_secret_is_part_of_the_url_without_telling_the_log(
+        self, run: RunFunction, to_sink: Mapping[str, str], sink: Simulator
+    ) -> None:
+        """urllib3 would write what it escapes of it."""
+        function = run({**to_sink, "K_SINK": f'{sink.url}/sink?key=p"w^5ecret', "REAPER_LOG_LEVEL": "DEBUG"})
+
+        assert arrived(deliver(function.url, expired_event()))
+
+        assert "5ecret" not in function.output
+
     def test_behind_a_proxy_is_sent_to_the_proxy_with_the_whole_url(
         self, simulator: Simulator, settings: Mapping[str, str]
     ) -> None:
