@@ -169,7 +169,6 @@ def measure_one_connection(contestant: Contestant, events: int) -> dict[str, flo
         "cpu_per_event_ms": 1000 * cpu / events,
         "p50_ms": 1000 * statistics.median(latencies),
         "p99_ms": 1000 * latencies[int(0.99 * events)],
-        "memory_mb": pss_megabytes(contestant.pid),
     }
 
 
@@ -206,7 +205,8 @@ def measure_all(rounds: int, start_rounds: int) -> dict[str, dict[str, list[floa
             with running(name, endpoint) as contestant:
                 events_per_second(contestant.url, EVENT, 4, 1)  # warm
                 one = measure_one_connection(contestant, 400)
-                return {**one, "events_per_s_16": events_per_second(contestant.url, EVENT, 16, 2)}
+                many = events_per_second(contestant.url, EVENT, 16, 2)
+                return {**one, "events_per_s_16": many, "memory_mb": pss_megabytes(contestant.pid)}
 
         merge(figures, interleaved(rounds, names, one_then_many))
     with api(0.05) as endpoint:
@@ -236,8 +236,8 @@ def soak(events: int, block: int) -> None:
     with api() as endpoint, running("ours", endpoint) as contestant:
         print("events  CPU ms/event  p50 ms  PSS MB")
         for done in range(block, events + 1, block):
-            one = measure_one_connection(contestant, block)
-            print(f"{done:6}  {one['cpu_per_event_ms']:12.3f}  {one['p50_ms']:6.2f}  {one['memory_mb']:6.1f}")
+            one, memory = measure_one_connection(contestant, block), pss_megabytes(contestant.pid)
+            print(f"{done:6}  {one['cpu_per_event_ms']:12.3f}  {one['p50_ms']:6.2f}  {memory:6.1f}")
 
 
 def main() -> None:

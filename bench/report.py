@@ -14,7 +14,7 @@ FIGURES: Final = {
     "p99_ms": "latency p99, one connection, ms",
     "events_per_s_16": "events/s, 16 connections",
     "events_per_s_64": "events/s, 64 connections, 50 ms API",
-    "memory_mb": "memory (PSS), MB",
+    "memory_mb": "memory (PSS) after that load, MB",
 }
 PEERS: Final = {"sdk": "official SDK", "plain": "plain requests", "empty": "empty function"}
 # What was set out to be reached: a ratio of at most, or at least, so much.
