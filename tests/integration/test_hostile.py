@@ -508,6 +508,10 @@ def lasting_proxy(distant: Upstream) -> Iterator[Proxy]:
         yield proxy
 
 
+def with_password(proxy: Proxy) -> str:
+    return proxy.url.replace("//", "//reaper:a-proxy-s-password@")
+
+
 class TestAProxy:
     """ "Proxies and CA bundle from the environment" (issue 4)."""
 
@@ -521,8 +525,7 @@ class TestAProxy:
     def place(
         self, run: RunFunction, distant: Upstream, proxy: Proxy, authority: Authority, elsewhere: Listener
     ) -> Place:
-        with_password = proxy.url.replace("//", "//reaper:a-proxy-s-password@")
-        return Place(distant, run(settings(distant.url, with_password, authority)), elsewhere)
+        return Place(distant, run(settings(distant.url, with_password(proxy), authority)), elsewhere)
 
     def test_sees_where_we_go_and_its_own_password_and_nothing_else(self, place: Place, proxy: Proxy) -> None:
         backup_id, reply = fresh(place)
@@ -591,7 +594,7 @@ class TestAProxy:
     ) -> None:
         # The tunnel is there after 0.4 s, and the answer after 2.2 s.
         proxy.manner = Proxy.tunnel_late
-        function = run({**settings(distant.url, proxy.url, authority), "REAPER_DEADLINE_SECONDS": "2"})
+        function = run({**settings(distant.url, with_password(proxy), authority), "REAPER_DEADLINE_SECONDS": "2"})
 
         _, reply = Place(distant, function, elsewhere).deliver("late")
 
