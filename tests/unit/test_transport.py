@@ -1,5 +1,6 @@
 """The pure parts of the transport; its sockets are for tests/integration."""
 
+import socket
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +13,7 @@ from function.delivery import Delivery
 from function.errors import ApiUnavailableError
 from function.exchange import Request
 from function.http1 import NoAnswerError
-from function.transport import Transport, _cause, _prepared
+from function.transport import Transport, _cause, _prepared, _Shrinking
 
 URL: Final = "http://127.0.0.1:9/v3/p/backups/b1"
 SECRET: Final = "5ecret"
@@ -42,6 +43,16 @@ def test_after_the_deadline_nothing_is_sent() -> None:
     assert raised.value.error_code == "NO_ANSWER"
     assert raised.value.error_msg == f"no answer to DELETE {URL}: TimeoutError"
     assert [(call.method, call.url, call.status) for call in delivery.calls] == [("DELETE", URL, 0)]
+
+
+def test_when_the_time_is_over_nothing_more_is_read_even_if_it_is_there() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"late")
+        ours.settimeout(1e-9)
+
+        with _Shrinking(ours.makefile("rb", buffering=0), ours) as reader, pytest.raises(TimeoutError):
+            reader.readinto(bytearray(4))
 
 
 def chained(outer: Exception, inner: Exception, how: str) -> Exception:
