@@ -123,9 +123,9 @@ def _unpacked(body: bytes, coding: str) -> bytes:
 def _read_line(stream: BinaryIO) -> str:
     """A line without its end."""
     line = stream.readline().decode("latin-1")
-    text = line.removesuffix("\n").removesuffix("\r")
     if not line.endswith("\n"):
         raise NoAnswerError("broken off")
+    text = line.removesuffix("\n").removesuffix("\r")
     if "\r" in text:  # §2.2
         raise NoAnswerError("a carriage return within a line")
     return text

@@ -196,10 +196,8 @@ class Transport:
         self._proxies = {
             urlsplit(origin).netloc: {} if is_loopback(origin) else get_environ_proxies(origin) for origin in origins
         }
-        if any(
-            (select_proxy(origin, self._proxies[urlsplit(origin).netloc]) or "").startswith("https:")
-            for origin in origins
-        ):
+        proxies = [select_proxy(origin, self._proxies[urlsplit(origin).netloc]) or "" for origin in origins]
+        if any(proxy.lower().startswith("https:") for proxy in proxies):
             raise ConfigError(
                 "HTTPS_PROXY and the like must begin with http://: TLS within TLS cannot be given a deadline"
             )

@@ -603,10 +603,11 @@ class TestAProxy:
 
         assert (reply.status, reply.problem["error_code"]) == (503, "NO_ANSWER")
 
+    @pytest.mark.parametrize("scheme", ["https:", "HTTPS:"])
     def test_that_speaks_tls_is_refused_at_the_start(
-        self, distant: Upstream, proxy: Proxy, authority: Authority
+        self, distant: Upstream, proxy: Proxy, authority: Authority, scheme: str
     ) -> None:
-        with_tls = settings(distant.url, proxy.url.replace("http:", "https:"), authority)
+        with_tls = settings(distant.url, proxy.url.replace("http:", scheme), authority)
 
         with (
             pytest.raises(RuntimeError, match="HTTPS_PROXY and the like must begin with http://"),
