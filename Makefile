@@ -1,43 +1,54 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
-BIN := .venv/bin
-UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+# A Python that you name gets an environment of its own: both can be used side by side.
+VENV ?= $(if $(filter file,$(origin PYTHON)),.venv,.venv-$(subst /,-,$(PYTHON)))
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-.venv/installed: requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "backup-reaper needs Python 3.11 or newer; say which with: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+# These two never remove what is there, so one grows out of the other; `make clean` starts afresh.
+$(VENV)/runtime: requirements/runtime.txt
+	@$(PYTHON) -c pass || { echo "$(PYTHON) does not run here. Name another Python: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "$(PYTHON) is Python %d.%d; 3.11 is the oldest that works. Name another: make PYTHON=python3.12 …" % sys.version_info[:2])'
+	@$(BIN)/python -c pass 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the $$(grep -c == $<) locked packages that the function needs into $(VENV): about half a minute."
+	@$(PIP) --requirement $<
 	@touch $@
 
-install: .venv/installed  ## set up .venv with the locked dependencies, bytecode compiled
-	@$(BIN)/python -m compileall -q function simulator
+$(VENV)/installed: requirements/dev.txt $(VENV)/runtime
+	@echo "Installing all $$(grep -c == $<) locked packages for development into $(VENV): one to five minutes."
+	@$(PIP) --requirement $<
+	@touch $@
+
+install: $(VENV)/runtime  ## set up .venv with what the function, the demo and the simulator need
 
 demo: install  ## see backups being deleted: simulator and function as processes, every sample event sent
-	@$(BIN)/python -m simulator.demo
+	@$(BIN)/python -m simulator.demo $(EVENT)
 
-serve: install  ## simulator and function stay up until Ctrl-C, with the curl line to try
+serve: install  ## keep simulator and function running until Ctrl-C, with the curl line to try; honours REAPER_… and PORT
 	@$(BIN)/python -m simulator.demo --serve
 
-test: check  ## everything: check, and all tests with branch coverage
+test: check  ## everything: check, and all tests with branch coverage (five minutes on two cores)
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses auto
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-quick: install  ## unit and contract tests, for every commit
+quick: $(VENV)/installed  ## unit and contract tests, for every commit (half a minute)
 	$(BIN)/pytest -q --numprocesses auto tests/unit tests/contract
 
-check: install  ## formatting, lint, import contracts, types
+check: $(VENV)/installed  ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-mutate: install  ## mutation testing of the modules that decide: the score, then every survivor (ten minutes)
+mutate: $(VENV)/installed  ## mutation testing of the modules that decide: the score, then every survivor (ten minutes)
 	@rm -rf mutants
 	@$(BIN)/mutmut run | tr '\r' '\n' | tail -1
 	@$(BIN)/mutmut results
@@ -47,24 +58,24 @@ mutate: install  ## mutation testing of the modules that decide: the score, then
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement bench/requirements.txt
 	@touch $@
 
-bench: .venv-bench/installed  ## measure ours beside what a user would pick instead, in one run (ten minutes)
+bench: .venv-bench/installed  ## measure this function beside what a user would write instead, in one run (ten minutes)
 	@.venv-bench/bin/python -m compileall -q function bench
 	@.venv-bench/bin/python -m bench
 
-soak: .venv-bench/installed  ## 20,000 events to ours: memory and cost, block by block
+soak: .venv-bench/installed  ## send 20,000 events to the function: memory and cost, block by block
 	@.venv-bench/bin/python -m bench --soak
 
-format: install  ## put the code into its form
+format: $(VENV)/installed  ## format the code and apply safe lint fixes
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-lock: install  ## renew requirements/*.txt from pyproject.toml
-	$(UV) pyproject.toml --output-file requirements/runtime.txt
-	$(UV) pyproject.toml --group dev --output-file requirements/dev.txt
-	$(UV) bench/requirements.in --output-file bench/requirements.txt
+lock: $(VENV)/installed  ## renew requirements/*.txt from pyproject.toml
+	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) bench/requirements.in --output-file bench/requirements.txt
 
-clean:  ## remove all that these commands made
-	rm -rf .venv .venv-bench mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
+clean:  ## remove everything that these commands created
+	rm -rf .venv .venv-* mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help install demo serve test quick check mutate bench soak format lock clean

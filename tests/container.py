@@ -1,8 +1,9 @@
 """The Dockerfile carried out without a container engine, and its image run as Kubernetes would run it.
 
-This machine's Python and system stand in for the base image. The walls are the kernel's own: a mount namespace with a
-root of its own, another user, no capabilities, no new privileges. It needs Linux and root. Not here: cgroups, seccomp,
-and the layers of a real image.
+This machine's system, the Python that runs the tests, and its pip stand in for the base image. Whatever they are called
+here, they are `python` and `python -m pip` there. The kernel isolates what runs: a mount namespace with a root of its
+own, another user, no capabilities, no new privileges. It needs Linux and root. Not covered: cgroups, seccomp, and the
+layers of a real image.
 """
 
 import json
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +27,9 @@ from tests.deliverer import send
 
 START_SECONDS: Final = 30.0
 _BASE: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt", "dev", "proc")
-_PATH: Final = f"{sys.base_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PYTHON: Final = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+_PIP: Final = find_spec("pip")
+_PATH: Final = f"/python/bin:{_PYTHON.parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # $1 is the new root; then come triples of source, target and ro, rw or tmpfs; after -- what is to be run.
 _ENTER: Final = """
 root=$1; shift
@@ -69,18 +73,22 @@ class Mount:
 
 @dataclass(slots=True)
 class Image:
-    """What a stage has come to: the files that it adds to the base, and how they are run."""
+    """The result of a stage: the files that it adds to the base, and how they are run.
+
+    `python` is the directory that adds `python` and pip to this machine's system.
+    """
 
     files: Path
+    python: Path
     # An engine's HOME for a user whom the base does not know.
     env: dict[str, str] = field(default_factory=lambda: {"PATH": _PATH, "HOME": "/"})
     workdir: str = "/"
     command: list[str] = field(default_factory=list)
 
     def mounts(self, kind: str) -> list[Mount]:
-        """The files, each top directory mounted on the base."""
-        python = Mount(sys.base_prefix, sys.base_prefix)
-        return [python, *(Mount(top, f"/{top.name}", kind) for top in sorted(self.files.iterdir()))]
+        """The base's Python, and the files, each top directory mounted on the base."""
+        python = [Mount(sys.base_prefix, sys.base_prefix), Mount(self.python, "/python")]
+        return python + [Mount(top, f"/{top.name}", kind) for top in sorted(self.files.iterdir())]
 
 
 def read_dockerfile(text: str) -> list[list[Instruction]]:
@@ -128,14 +136,23 @@ def build(directory: Path) -> Image:
         NotImplementedError: an instruction is none that this knows.
     """
     stages: dict[str, Image] = {}
+    python = _python(directory / "python")
     for number, instructions in enumerate(STAGES[1:]):
         named = re.search(r" AS (\S+)$", instructions[0].value)
-        image = Image(directory / f"stage-{number}")
+        image = Image(directory / f"stage-{number}", python)
         image.files.mkdir()
         stages[named[1] if named else str(number)] = image
         for instruction in instructions[1:]:
             _carry_out(instruction, image, stages, directory)
     return image
+
+
+def _python(directory: Path) -> Path:
+    (directory / "bin").mkdir(parents=True)
+    (directory / "bin" / "python").symlink_to(_PYTHON)
+    if _PIP and _PIP.origin:
+        shutil.copytree(Path(_PIP.origin).parent, directory / "lib" / "pip")
+    return directory
 
 
 def _carry_out(instruction: Instruction, image: Image, stages: Mapping[str, Image], scratch: Path) -> None:
@@ -149,7 +166,7 @@ def _carry_out(instruction: Instruction, image: Image, stages: Mapping[str, Imag
         case "RUN":
             # How this machine reaches its package index, as a build's network and arguments would have it.
             index = {name: setting for name, setting in os.environ.items() if re.match("PIP_|SSL_CERT_", name)}
-            env = {**index, **image.env}
+            env = {**index, "PYTHONPATH": "/python/lib", **image.env}
             mounts = [Mount("mode=1777", "/tmp", "tmpfs"), *image.mounts("rw")]
             command = enter(scratch, mounts, image.workdir, ["/bin/sh", "-c", value], env=env)
             subprocess.run(command, env=_outside(), check=True, timeout=110)
@@ -269,7 +286,7 @@ def why_not() -> str | None:
     """Why nothing can be run inside on this machine; None if it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "it takes Linux and root to have another root directory and user"
-    if not Path(sys.base_prefix, "bin", "python").exists():
-        return f"the base image's command is python; {sys.base_prefix}/bin has none of that name"
+    if not _PIP:
+        return "the Dockerfile installs with pip, and this environment has none"
     tried = subprocess.run(["unshare", "--mount", "setpriv", "--no-new-privs", "true"], capture_output=True)
     return f"no namespaces here: {tried.stderr.decode().strip()}" if tried.returncode else None

@@ -1,6 +1,7 @@
 """The Dockerfile is clean, and makes an image of the function alone; integration/test_deployment.py carries it out."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_the_base_is_an_argument_and_the_same_in_both_stages() -> None:
     assert [value.partition("=")[0] for value in values(HEAD, "ARG")] == ["BASE"]
     assert values(BUILD, "FROM") == ["${BASE} AS build"]
     assert values(FINAL, "FROM") == ["${BASE}"]
+
+
+def test_the_default_base_is_a_python_that_ci_runs_all_tests_on() -> None:
+    [base] = [value for value in values(HEAD, "ARG") if value.startswith("BASE=")]
+    listed = re.search(r"for minor in ([0-9 ]+);", (ROOT / ".ci" / "run").read_text())
+
+    assert listed
+    assert re.fullmatch(r"BASE=python:3\.(\d+)-slim", base)[1] in listed[1].split()  # type: ignore[index]
 
 
 def test_only_what_is_locked_with_its_hash_is_installed() -> None:
