@@ -12,8 +12,8 @@ from .cloud.endpoints import ENDPOINTS
 from .errors import ConfigError
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
-from .exchange import read_json
 from .guards import DAY, Policy, folded
+from .strict_json import read_json
 from .variables import (
     Reader,
     boolean,

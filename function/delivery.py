@@ -15,6 +15,15 @@ class Call:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventName:
+    """The event that is delivered: `source` and `id` together name it."""
+
+    id: str
+    source: str
+    type: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Delivery:
     """One delivery.
@@ -22,18 +31,42 @@ class Delivery:
     Args:
         now: when it began, on the wall clock.
         until: the deadline for everything it does with the outside, on the monotonic clock, in seconds.
-        traceparent: W3C trace context for the calls, if the deliverer sent one.
+        traceparent: W3C trace context for the calls, if the sender gave one.
+        tracestate: the rest of it, for the result.
         renewed: whether the one renewal of the credential has been spent.
-        about: what log lines say of it, by field name; it grows as more is known.
+        event, project_id, backup_id: what it is about, as far as it has been read; for log lines.
     """
 
     now: datetime
     until: float
     traceparent: str | None = None
+    tracestate: str | None = None
     renewed: bool = False
     calls: list[Call] = field(default_factory=list)
-    about: dict[str, object] = field(default_factory=dict)
+    event: EventName | None = None
+    project_id: str | None = None
+    backup_id: str | None = None
 
     def left(self) -> float:
         """The seconds until the deadline; negative after it."""
         return self.until - time.monotonic()
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The trace context as headers and extension attributes have it; empty without one."""
+        fields = {"traceparent": self.traceparent, "tracestate": self.tracestate}
+        return {name: value for name, value in fields.items() if value}
+
+    @property
+    def about(self) -> dict[str, object]:
+        """The fields that every log line about this delivery carries."""
+        fields: dict[str, object] = {}
+        if event := self.event:
+            fields["cloudevents.event_id"] = event.id
+            fields["cloudevents.event_source"] = event.source
+            fields["cloudevents.event_type"] = event.type
+        if self.traceparent:
+            _, fields["trace_id"], fields["span_id"], _ = self.traceparent.split("-")
+        if self.backup_id:
+            fields["backup.id"], fields["project.id"] = self.backup_id, self.project_id
+        return fields

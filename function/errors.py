@@ -1,7 +1,9 @@
-"""What keeps a delivery from a final outcome, and whose fault it is.
+"""What keeps a delivery from a final outcome.
 
-An outcome is a value and is final. An exception is not final: the event will come again.
+An outcome is a value and is final. An exception is not: the event will be delivered again.
 """
+
+from typing import ClassVar
 
 
 class ReaperError(Exception):
@@ -13,9 +15,9 @@ class ConfigError(ReaperError):
 
 
 class NotAnEventError(ReaperError):
-    """What was delivered is no CloudEvent that we accept: 400, 413 or 415, whole, to the deliverer.
+    """What was delivered is not a CloudEvent that we accept: it is answered 400, 413 or 415.
 
-    Data that does not fit is no such fault: it is a value, `Failed`.
+    Data that does not fit is another matter: it is a value, `Failed`.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -32,7 +34,12 @@ class NotFinalError(ReaperError):
         http_status: the status the API answered with, if it did.
         retry_after: the API's `Retry-After`, as it came.
         request_id: the API's `X-Request-Id`.
+
+    Attributes:
+        needs_operator: whether it lasts until an operator does something, so that it is worth an alarm.
     """
+
+    needs_operator: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -56,7 +63,9 @@ class ApiUnavailableError(NotFinalError):
 
 
 class ApiDeniedError(NotFinalError):
-    """The credential, a permission or the account: an operator must act."""
+    """The credential, a permission or the account was refused: an operator must act."""
+
+    needs_operator: ClassVar[bool] = True
 
 
 class UndecidedError(NotFinalError):

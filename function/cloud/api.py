@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from ..backups import Backup, DeleteBackup, Deleted, Failed
 from ..errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
-from ..exchange import Answer, Request, read_json
+from ..exchange import Answer, Request
+from ..strict_json import read_json
 
 PAGE_SIZE: Final = 100  # the most the API gives
 

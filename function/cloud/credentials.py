@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 
 from ..delivery import Delivery
 from ..errors import ApiDeniedError, ApiUnavailableError
-from ..exchange import Answer, Request, read_date, read_json
+from ..exchange import Answer, Request, read_date
+from ..strict_json import read_json
 from .signing import sign
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from ..delivery import Delivery
 from ..errors import ApiDeniedError, ApiUnavailableError
-from ..exchange import Answer, Request, read_json
+from ..exchange import Answer, Request
+from ..strict_json import read_json
 from .api import Refusal
 from .credentials import TOKEN, Attempt, Trial, User
 

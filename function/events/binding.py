@@ -17,7 +17,7 @@ from cloudevents.conversion import to_binary, to_dict
 from cloudevents.http import CloudEvent
 
 from ..errors import NotAnEventError
-from ..exchange import read_json
+from ..strict_json import read_json
 
 STRUCTURED: Final = "application/cloudevents+json"
 MAX_ATTRIBUTES: Final = 100  # what gunicorn allows in headers

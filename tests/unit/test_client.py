@@ -403,7 +403,7 @@ def test_the_last_page_that_is_followed_may_end_the_list() -> None:
 
 def logged(caplog: pytest.LogCaptureFixture, answer: Answer) -> list[tuple[int, str, object]]:
     with caplog.at_level(logging.INFO):
-        client(Script(answer)).delete(COMMAND, delivery(about={"backup.id": "b1"}))
+        client(Script(answer)).delete(COMMAND, delivery(backup_id="b1"))
     return [(record.levelno, record.message, vars(record).get("backup.id")) for record in caplog.records]
 
 

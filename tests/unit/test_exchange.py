@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function.exchange import MAX_DEPTH, MAX_NUMBER_CHARS, Request, is_loopback, read_json, read_retry_after
+from function.exchange import Request, is_loopback, read_retry_after
+from function.strict_json import MAX_DEPTH, MAX_NUMBER_CHARS, read_json
 from tests.strategies import any_bytes, json_texts, json_values, secrets
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

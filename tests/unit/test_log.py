@@ -40,7 +40,7 @@ def test_an_exception_shows_its_frames_and_its_kind_but_not_its_text(
     try:
         int("what it failed on")
     except ValueError:
-        log.exception("nobody foresaw this")
+        log.exception("unhandled exception")
 
     told = line(capsys)
     assert told["severity"] == "ERROR"

@@ -1,0 +1,94 @@
+"""The record of one answered delivery, and the canonical log line that is written from it."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from .backups import Deleted, Failed, Outcome, Skipped
+from .delivery import Delivery
+from .errors import NotAnEventError, NotFinalError
+
+log = logging.getLogger("backup-reaper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One delivery that has been answered.
+
+    Args:
+        outcome: the final outcome, if there is one.
+        error: why the delivery was refused or must be repeated. Beside an outcome: why its result was not published.
+        status: of the HTTP answer.
+        seconds: that the delivery took.
+    """
+
+    delivery: Delivery
+    outcome: Outcome | None
+    error: Exception | None
+    status: int
+    seconds: float
+
+
+def log_record(record: Record) -> None:
+    """Write the canonical log line: one for each delivery."""
+    delivery, error = record.delivery, record.error
+    facts = dict(_about_outcome(record.outcome)) if record.outcome else {}
+    if error:
+        settled_as = {"settled_as": facts["outcome"]} if facts else {}
+        facts |= {**settled_as, **_about_error(error)}
+    calls = [
+        {
+            "http.request.method": call.method,
+            "url.full": call.url,
+            "http.response.status_code": call.status,
+            "duration_seconds": round(call.seconds, 6),
+        }
+        for call in delivery.calls
+    ]
+    fields = {
+        **delivery.about,
+        **facts,
+        "calls": calls,
+        "token_renewals": int(delivery.renewed),
+        "duration_seconds": round(record.seconds, 6),
+        "http.response.status_code": record.status,
+    }
+    log.log(_level(record), "delivery settled: %s", facts["outcome"], extra=fields)
+
+
+def _about_outcome(outcome: Outcome) -> Mapping[str, object]:
+    match outcome:
+        case Deleted():
+            return {"outcome": "deleted", "absence": outcome.absence, "request_id": outcome.request_id}
+        case Failed():
+            facts = {"error_code": outcome.error_code, "error_msg": outcome.error_msg, "request_id": outcome.request_id}
+            return {"outcome": "failed", **facts}
+        case Skipped():
+            return {"outcome": "skipped", "reason": outcome.reason}
+        case _:
+            assert_never(outcome)
+
+
+def _about_error(error: Exception) -> Mapping[str, object]:
+    match error:
+        case NotAnEventError():
+            return {"outcome": "not_an_event", "error_code": "NOT_AN_EVENT", "error_msg": str(error)}
+        case NotFinalError():
+            facts = {"error_code": error.error_code, "error_msg": error.error_msg}
+            request_id = {"request_id": error.request_id} if error.request_id else {}
+            return {"outcome": "not_final", "error.type": type(error).__name__, **facts, **request_id}
+        case _:
+            return {"outcome": "crashed", "error_code": "INTERNAL_ERROR"}
+
+
+def _level(record: Record) -> int:
+    match record.error:
+        case None:
+            return logging.WARNING if isinstance(record.outcome, Failed) else logging.INFO
+        case NotAnEventError():
+            return logging.WARNING
+        case NotFinalError() as error:
+            return logging.ERROR if error.needs_operator else logging.WARNING
+        case _:
+            return logging.ERROR
