@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
+
+MAX_TEXT_CHARS: Final = 1000  # of a message from outside, where it is copied
+MAX_NAME_CHARS: Final = 200  # of a code or an id from outside, where it is copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +63,8 @@ def read_retry_after(value: str | None, now: datetime) -> int | None:
         return int(value)
     date = read_date(value)
     return max(0, round((date - now).total_seconds())) if date else None
+
+
+def bounded(text: str, limit: int = MAX_TEXT_CHARS) -> str:
+    """A text from outside, cut to a limit of characters; an ellipsis at its end says that it was cut."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function.exchange import Request, is_loopback, read_retry_after
+from function.exchange import MAX_TEXT_CHARS, Request, bounded, is_loopback, read_retry_after
 from function.strict_json import MAX_DEPTH, MAX_NUMBER_CHARS, read_json
 from tests.strategies import any_bytes, json_texts, json_values, secrets
 
@@ -107,6 +107,19 @@ def test_any_retry_after_is_a_count_of_seconds_or_nothing(value: str) -> None:
     seconds = read_retry_after(value, NOW)
 
     assert seconds is None or (type(seconds) is int and seconds >= 0)
+
+
+@given(st.text(), st.integers(1, 20))
+def test_a_text_from_outside_is_cut_to_its_limit_and_says_so(text: str, limit: int) -> None:
+    cut = bounded(text, limit)
+
+    assert len(cut) <= limit
+    assert cut == text or (cut[-1] == "…" and text.startswith(cut[:-1]) and len(text) > limit)
+
+
+def test_a_text_from_outside_may_be_as_long_as_a_message() -> None:
+    assert bounded("x" * MAX_TEXT_CHARS) == "x" * MAX_TEXT_CHARS
+    assert bounded("x" * 500_000) == "x" * (MAX_TEXT_CHARS - 1) + "…"
 
 
 @given(json_values, st.booleans())
