@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from .cloud.credentials import PASSWORD, Secret, User, read_together
-from .cloud.endpoints import ENDPOINTS
+from .cloud.engines.taurusdb import TAURUSDB
 from .errors import ConfigError
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
@@ -126,7 +126,7 @@ def _endpoint(reader: Reader) -> str:
     if reader.has("REAPER_API_ENDPOINT"):
         return reader.optional("REAPER_API_ENDPOINT", origin, "")
     if reader.has("HW_REGION_NAME"):
-        return ENDPOINTS.get(reader.optional("HW_REGION_NAME", _region, ""), "")
+        return TAURUSDB.endpoints.get(reader.optional("HW_REGION_NAME", _region, ""), "")
     reader.faults.append("REAPER_API_ENDPOINT is not set, nor HW_REGION_NAME to derive it from")
     return ""
 
@@ -189,7 +189,7 @@ def _policy(reader: Reader) -> Policy:
 
 
 def _region(text: str) -> str:
-    if text not in ENDPOINTS:
+    if text not in TAURUSDB.endpoints:
         raise ValueError("is no region known to have TaurusDB: mend it, or set REAPER_API_ENDPOINT (and HW_AUTH_URL)")
     return text
 

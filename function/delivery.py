@@ -33,6 +33,7 @@ class Delivery:
         until: the deadline for everything it does with the outside, on the monotonic clock, in seconds.
         traceparent: W3C trace context for the calls, if the sender gave one.
         tracestate: the rest of it, for the result.
+        api_time: the `Date` of the API's latest answer, by which our own clock is checked.
         renewed: whether the one renewal of the credential has been spent.
         event, project_id, backup_id: what it is about, as far as it has been read; for log lines.
     """
@@ -41,6 +42,7 @@ class Delivery:
     until: float
     traceparent: str | None = None
     tracestate: str | None = None
+    api_time: datetime | None = None
     renewed: bool = False
     calls: list[Call] = field(default_factory=list)
     event: EventName | None = None

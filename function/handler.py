@@ -1,26 +1,28 @@
 """The use case: one command, the guards, the deletion, the outcome."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from . import guards
 from .backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
 from .delivery import Delivery
-from .guards import Policy
+from .errors import ApiDeniedError, NotFinalError, UndecidedError
+from .guards import Check, Clock, Facts, Policy
 
 
 class Backups(Protocol):
     """The cloud's backups, as far as the use case needs them; each method raises NotFinalError."""
 
-    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
+    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
         """The backup, or None if it is shown to be absent."""
         ...
 
-    def manual_backups(self, command: DeleteBackup, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
+    def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
         """All manual backups of an instance."""
         ...
 
-    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
         """Delete the backup."""
         ...
 
@@ -31,21 +33,51 @@ def handle(command: DeleteBackup, policy: Policy, backups: Backups, delivery: De
     Raises:
         NotFinalError: there is no final outcome yet.
     """
-    if refusal := guards.refuse_command(command, policy, delivery.now):
+    if refusal := guards.refuse_command(command, policy):
         return refusal
-    if not guards.needs_backup(command, policy):
-        return backups.delete(command, delivery)
-    backup = backups.find(command, delivery)
+    stale = guards.refuse_stale(command, policy, Clock(ours=delivery.now))
+    checks = guards.backup_checks(command, policy)
+    if (stale or checks) and (settled := _look(command, policy, checks, backups, delivery)):
+        return settled
+    return backups.delete(command.project_id, command.backup_id, delivery)
+
+
+def _look(
+    command: DeleteBackup, policy: Policy, checks: Sequence[Check], backups: Backups, delivery: Delivery
+) -> Outcome | None:
+    """Read the backup and run the checks on it; None where the backup may go."""
+    try:
+        backup = backups.find(command.project_id, command.backup_id, delivery)
+    except NotFinalError as error:
+        if _is_blind(error) and (stale := guards.refuse_stale(command, policy, _clock(delivery))):
+            return replace(stale, message=f"{stale.message}; the backup could not be looked up: {error}")
+        raise
     if backup is None:
-        return Deleted(absence="not_listed")
-    if refusal := guards.refuse_backup(backup, command, policy, delivery.now):
-        return refusal
-    if (instance_id := guards.ranked_in(backup, policy)) is not None:
-        siblings = backups.manual_backups(command, instance_id, delivery)
-        if refusal := guards.refuse_rank(backup, siblings, policy, delivery.now):
-            return refusal
+        return _absent(command, policy)
+    clock = _clock(delivery)
+    if stale := guards.refuse_stale(command, policy, clock):  # once more, with a clock that the API's time has checked
+        return stale
+    facts = Facts(
+        backup=backup,
+        clock=clock,
+        siblings=lambda instance_id: backups.manual_backups(command.project_id, instance_id, delivery),
+    )
+    return next((refusal for check in checks if (refusal := check(facts))), None)
+
+
+def _clock(delivery: Delivery) -> Clock:
+    return Clock(ours=delivery.now, api=delivery.api_time)
+
+
+def _absent(command: DeleteBackup, policy: Policy) -> Outcome:
+    """A repeat that comes late must still tell that the backup is gone; a dry run must never say that it deleted."""
     if guards.is_dry_run(command, policy):
         return Skipped(
-            reason="dry_run", message="dry run: a DELETE of this backup would have been sent", would_delete=backup
+            reason="dry_run", message="dry run: the API does not list this backup, so there is nothing to delete"
         )
-    return backups.delete(command, delivery)
+    return Deleted(absence="not_listed")
+
+
+def _is_blind(error: NotFinalError) -> bool:
+    """Whether looking again would see no more: no permission to list, or a list that is unclear."""
+    return isinstance(error, UndecidedError) or (isinstance(error, ApiDeniedError) and error.http_status == 403)

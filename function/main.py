@@ -12,6 +12,7 @@ import functions_framework
 
 from .cloud.client import BackupClient
 from .cloud.credentials import Credential, KeyPair, Secret, Token, User
+from .cloud.engines.taurusdb import TAURUSDB
 from .config import Config
 from .door import Door
 from .errors import ConfigError
@@ -27,7 +28,8 @@ def build(config: Config) -> Door:
         transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
     except OSError:
         raise ConfigError("REQUESTS_CA_BUNDLE holds no certificates that can be read") from None
-    backups = BackupClient(config.endpoint, config.language, _credential(config, transport), transport.exchange)
+    credential = _credential(config, transport)
+    backups = BackupClient(TAURUSDB, config.endpoint, config.language, credential, transport.exchange)
     reaper = Reaper(
         backups=backups, policy=config.policy, accepted_types=config.accepted_types, source=config.event_source
     )

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from ..backups import Backup, DeleteBackup, Deleted, Failed
+from ..backups import Backup, Deleted, Failed
 from ..delivery import Delivery
 from ..errors import ApiDeniedError, NotFinalError, UndecidedError
-from ..exchange import Answer, Request
+from ..exchange import Answer, Request, read_date
 from . import api
 from .credentials import Credential
+from .engines.engine import Engine
 
 MAX_PAGES: Final = 20
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class BackupClient:
-    """The backup API of one endpoint.
+    """The backup API of one engine.
 
     Args:
         endpoint: scheme, host and port.
@@ -27,50 +28,59 @@ class BackupClient:
 
     def __init__(
         self,
+        engine: Engine,
         endpoint: str,
         language: str,
         credential: Credential,
         exchange: Callable[[Request, Delivery], Answer],
     ) -> None:
+        self._engine = engine
         self._endpoint = endpoint
         self._language = language
         self._credential = credential
         self._exchange = exchange
 
-    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
         """Delete the backup; one read-back where the answer does not settle it.
 
         Raises:
             NotFinalError: the API gave no final outcome.
         """
-        request = api.delete_request(self._endpoint, self._language, command)
-        log.info("deleting backup %s", command.backup_id, extra=delivery.about)  # a trail, should we crash now
-        outcome = api.read_deletion(self._call(request, command, delivery))
-        match outcome:
-            case Deleted(response={"backup_id": named}) if named != command.backup_id:
-                log.warning("the API deleted %s and called it %s", command.backup_id, named, extra=delivery.about)
-        if not isinstance(outcome, api.Unproven):
-            return outcome
+        log.info("deleting backup %s", backup_id, extra=delivery.about)  # a trail, should we crash now
+        answer = self._call("DELETE", api.delete_path(project_id, backup_id), project_id, delivery)
+        outcome = api.read_deletion(answer, self._engine)
+        if isinstance(outcome, api.Unproven):
+            return self._read_back(outcome, project_id, backup_id, delivery)
+        named = (
+            outcome.response.get("backup_id")
+            if isinstance(outcome, Deleted) and isinstance(outcome.response, dict)
+            else None
+        )
+        if named not in (None, backup_id):
+            log.warning("the API deleted %s and called it %s", backup_id, named, extra=delivery.about)
+        return outcome
+
+    def _read_back(self, unproven: api.Unproven, project_id: str, backup_id: str, delivery: Delivery) -> Deleted:
         try:
-            found = self.find(command, delivery)
+            found = self.find(project_id, backup_id, delivery)
         except ApiDeniedError:
             raise  # without the list permission no read-back will ever be clear: an operator must act
         except NotFinalError as unclear:
-            raise outcome.present from unclear
+            raise unproven.otherwise from unclear
         if found:
-            raise outcome.present
-        return outcome.absent
+            raise unproven.otherwise
+        return unproven.if_absent
 
-    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
+    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
         """The backup as the list shows it; None if it is shown to be absent.
 
         Raises:
             NotFinalError: the list is unclear, or there is none.
         """
-        request = api.find_request(self._endpoint, self._language, command)
-        return api.read_found(self._call(request, command, delivery), command.backup_id)
+        answer = self._call("GET", api.find_path(project_id, backup_id), project_id, delivery)
+        return api.read_found(answer, backup_id, self._engine)
 
-    def manual_backups(self, command: DeleteBackup, instance_id: str, delivery: Delivery) -> list[Backup]:
+    def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> list[Backup]:
         """All manual backups of an instance, from as many pages as it takes.
 
         Raises:
@@ -79,8 +89,8 @@ class BackupClient:
         backups: dict[str, Backup] = {}
         counts = set()
         for _ in range(MAX_PAGES):
-            request = api.page_request(self._endpoint, self._language, command, instance_id, len(backups))
-            page, count = api.read_backups(self._call(request, command, delivery))
+            answer = self._call("GET", api.page_path(project_id, instance_id, len(backups)), project_id, delivery)
+            page, count = api.read_backups(answer, self._engine)
             counts.add(count)
             seen = len(backups) + len(page)
             backups |= {backup.id: backup for backup in page}
@@ -90,12 +100,14 @@ class BackupClient:
                 raise UndecidedError("UNCLEAR_LIST", "the list of backups changed while it was read")
         raise UndecidedError("UNCLEAR_LIST", f"the instance has more than {MAX_PAGES} pages of manual backups")
 
-    def _call(self, request: Request, command: DeleteBackup, delivery: Delivery) -> Answer:
-        """Exchange a request; where its credential is refused and there is a newer one, ask once more a delivery."""
-        answer, newer = self._ask(request, command.project_id, delivery)
+    def _call(self, method: str, path: str, project_id: str, delivery: Delivery) -> Answer:
+        """Send a request; where its credential is refused and there is a newer one, send it once more a delivery."""
+        request = Request(method, self._endpoint + path, {"X-Language": self._language})
+        answer, newer = self._ask(request, project_id, delivery)
         if newer:
             delivery.renewed = True
-            answer, _ = self._ask(request, command.project_id, delivery)
+            answer, _ = self._ask(request, project_id, delivery)
+        delivery.api_time = read_date(answer.headers.get("date")) or delivery.api_time
         return answer
 
     def _ask(self, request: Request, project_id: str, delivery: Delivery) -> tuple[Answer, bool]:
@@ -104,6 +116,6 @@ class BackupClient:
             request = request.with_headers({"traceparent": delivery.traceparent})
         with self._credential.attempt(request, project_id, delivery) as attempt:
             answer = attempt.without_secrets(self._exchange(attempt.request, delivery))
-            attempt.accepted, attempt.date = api.accepts_credential(answer), answer.headers.get("date")
+            attempt.accepted, attempt.date = api.accepts_credential(answer, self._engine), answer.headers.get("date")
         refused = attempt.accepted is False and not delivery.renewed
         return answer, refused and self._credential.renew(attempt.request, project_id)

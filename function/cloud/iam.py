@@ -13,8 +13,8 @@ from ..delivery import Delivery
 from ..errors import ApiDeniedError, ApiUnavailableError
 from ..exchange import Answer, Request
 from ..strict_json import read_json
-from .api import Refusal
 from .credentials import TOKEN, Attempt, Trial, User
+from .refusals import Refusal
 
 MAX_PROJECTS: Final = 64
 MARGIN: Final = timedelta(minutes=5)  # a token must outlast the delivery it is used for, and a clock that is a bit off

@@ -1,4 +1,4 @@
-"""Whatever an account holds and whatever is delivered, what the guards protect is there afterwards; issue 6.
+"""Whatever an account holds and whatever is delivered, what the guards protect is there afterwards.
 
 The function's own reading of events, handler, guards and client, against the simulator's gateway: without sockets, so
 that policies, accounts and the order of every single call can be drawn. The same over HTTP is in test_guards.py.
@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 from function.backups import Deleted, Failed, Outcome, Skipped
 from function.cloud.client import BackupClient
 from function.cloud.credentials import Secret, Token
+from function.cloud.engines.taurusdb import TAURUSDB
 from function.delivery import Delivery
 from function.errors import NotFinalError
 from function.events.binding import STRUCTURED, read_event
@@ -42,7 +43,7 @@ NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 ALLOWED, FOREIGN = "a" * 32, "f" * 32
 INSTANCES: Final = ["i1", "i2"]
-HOLD_WORDS: Final = ("keep", "legal hold")
+HOLD_WORDS: Final = ("keep", "legalhold")
 COMPLETED: Final = ("COMPLETED", "AVAILABLE")
 
 
@@ -153,7 +154,7 @@ class GuardedAccount(RuleBasedStateMachine):
         self.account = Account(projects={ALLOWED: "a", FOREIGN: "f"}, tokens=[IssuedToken("token")])
         self.upstream = Upstream(self.account)
         credential = Token(Secret("HW_AUTH_TOKEN", "token"))
-        self.client = BackupClient("https://api.example", "en-us", credential, self.upstream.exchange)
+        self.client = BackupClient(TAURUSDB, "https://api.example", "en-us", credential, self.upstream.exchange)
         self.policy = Policy()
         self.known: dict[str, Backup] = {}  # as they are, or last were
         self.asked: set[tuple[str, str]] = set()  # whose deletion was ordered in earnest, by project and id
@@ -262,7 +263,7 @@ class GuardedAccount(RuleBasedStateMachine):
         if backup is None or backup.project_id != order.project_id:
             return False
         begun, completed = _time(backup), backup.status in COMPLETED
-        words = f"{backup.name} {backup.description}".lower()
+        words = f"{backup.name} {backup.description}".lower().replace(" ", "")
         reads = policy.manual_only or policy.min_age or policy.keep_last or policy.hold_words or order.instance_id
         return (
             (policy.allowed_projects is None or order.project_id == ALLOWED)

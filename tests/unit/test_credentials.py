@@ -16,8 +16,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function.backups import DeleteBackup
-from function.cloud import api
 from function.cloud.credentials import (
     MAX_SECRET_CHARS,
     PASSWORD,
@@ -31,6 +29,7 @@ from function.cloud.credentials import (
     User,
     read_together,
 )
+from function.cloud.refusals import Refusal
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError
 from function.exchange import Answer, Request
@@ -40,7 +39,7 @@ from tests.mounted import MountedSecret
 NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 PROJECT: Final = "p" * 32
-REQUEST: Final = api.delete_request("https://api.example", "en-us", DeleteBackup(project_id=PROJECT, backup_id="b1"))
+REQUEST: Final = Request("DELETE", f"https://api.example/v3/{PROJECT}/backups/b1", {"X-Language": "en-us"})
 HOLDER: Final = Secret("HW_X", "5ecret")
 
 
@@ -464,7 +463,7 @@ class TestAnAnswerThatEchoesASecret:
     def test_loses_it_however_its_json_is_written(self, style: Style, secret: str) -> None:
         body = f'{{"error_code": "DBS.1", "error_msg": "you sent {STYLES[style](secret)}."}}'
 
-        refusal = api.Refusal.read(echoed([secret], Answer(400, {}, body.encode())))
+        refusal = Refusal.read(echoed([secret], Answer(400, {}, body.encode())))
 
         assert (refusal.error_code, refusal.error_msg) == ("DBS.1", "you sent [redacted].")
 
@@ -474,7 +473,7 @@ class TestAnAnswerThatEchoesASecret:
         quoted = STYLES[style](json.dumps({"password": password}))
         body = f'{{"error": {{"code": 400, "message": "{quoted}"}}}}'
 
-        refusal = api.Refusal.read(echoed([password], Answer(400, {}, body.encode())))
+        refusal = Refusal.read(echoed([password], Answer(400, {}, body.encode())))
 
         assert refusal.error_msg == '{"password": "[redacted]"}'
 
@@ -491,6 +490,6 @@ class TestAnAnswerThatEchoesASecret:
 
         answer = echoed([secret], Answer(400, {"x-request-id": secret}, body.encode()))
 
-        refusal = api.Refusal.read(answer)
+        refusal = Refusal.read(answer)
         for shown in (refusal.error_code, refusal.error_msg, refusal.request_id):
             assert secret not in str(shown).replace("[redacted]", "\0")

@@ -1,8 +1,8 @@
-"""The region table, huawei-api.md §7."""
+"""The region table."""
 
 import pytest
 
-from function.cloud.endpoints import ENDPOINTS
+from function.cloud.engines.taurusdb import TAURUSDB
 
 
 @pytest.mark.parametrize(
@@ -16,14 +16,14 @@ from function.cloud.endpoints import ENDPOINTS
 )
 def test_a_region_has_the_host_that_serves_taurusdb_there(service: str, regions: str) -> None:
     for region in regions.split():
-        assert ENDPOINTS[region] == f"https://{service}.{region}.myhuaweicloud.com"
+        assert TAURUSDB.endpoints[region] == f"https://{service}.{region}.myhuaweicloud.com"
 
 
 def test_no_other_region_is_guessed() -> None:
-    assert len(ENDPOINTS) == 20
+    assert len(TAURUSDB.endpoints) == 20
 
 
 @pytest.mark.parametrize("region", ["cn-east-5", "me-east-1", "tr-west-1"])
 def test_where_gaussdb_is_another_product_its_host_is_not_taken(region: str) -> None:
     """Both products answer the same URIs."""
-    assert not ENDPOINTS[region].startswith("https://gaussdb.")
+    assert not TAURUSDB.endpoints[region].startswith("https://gaussdb.")

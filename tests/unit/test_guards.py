@@ -1,24 +1,25 @@
-"""The guards, DESIGN §6: each passes, refuses with its stable reason, or cannot be decided."""
+"""The guards: each passes, refuses with its stable reason, or cannot be decided."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from function.backups import Backup, DeleteBackup, Skipped
 from function.errors import UndecidedError
 from function.guards import (
+    Clock,
+    Facts,
     Policy,
+    backup_checks,
     folded,
     is_dry_run,
-    needs_backup,
-    ranked_in,
-    refuse_backup,
     refuse_command,
-    refuse_rank,
+    refuse_stale,
 )
 
 NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -47,6 +48,23 @@ def backup(**facts: Any) -> Backup:
     return replace(BACKUP, **facts)
 
 
+CLOCK: Final = Clock(ours=NOW, api=NOW)
+
+
+def check(
+    policy: Policy,
+    backup: Backup = BACKUP,
+    command: DeleteBackup = COMMAND,
+    *,
+    siblings: Sequence[Backup] = (),
+    clock: Clock = CLOCK,
+) -> Skipped | None:
+    """What the checks in force say of a backup; the list of its instance holds it and its siblings."""
+    everything = [backup, *siblings]
+    facts = Facts(backup=backup, clock=clock, siblings=lambda instance_id: everything)
+    return next((refusal for each in backup_checks(command, policy) if (refusal := each(facts))), None)
+
+
 # By command: nothing has been asked of the cloud yet.
 
 
@@ -65,7 +83,8 @@ def backup(**facts: Any) -> Backup:
     ],
 )
 def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any]) -> None:
-    assert refuse_command(command(**facts), policy, NOW) is None
+    assert refuse_command(command(**facts), policy) is None
+    assert refuse_stale(command(**facts), policy, CLOCK) is None
 
 
 @pytest.mark.parametrize(
@@ -85,13 +104,7 @@ def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any
         ),
         (OFF, {"expires": NOW}, "stale_event", "the event expired at 2026-03-01T12:00:00+00:00"),
         (OFF, {"expires": NOW - DAY}, "stale_event", "the event expired at 2026-02-28T12:00:00+00:00"),
-        (Policy(max_event_age=HOUR), {}, "stale_event", "the event has no time, and so no age"),
-        (
-            Policy(max_event_age=HOUR),
-            {"judged": NOW + 5 * MINUTE + SECOND / 4},
-            "stale_event",
-            "the event's time 2026-03-01T12:05:00+00:00 is ahead of ours",
-        ),
+        (Policy(max_event_age=HOUR), {}, "stale_event", "the event has no time, so its age is unknown"),
         (
             Policy(max_event_age=HOUR),
             {"judged": NOW - HOUR - SECOND},
@@ -115,7 +128,59 @@ def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any
 def test_a_command_outside_the_policy_is_refused(
     policy: Policy, facts: dict[str, Any], reason: str, message: str
 ) -> None:
-    assert refuse_command(command(**facts), policy, NOW) == Skipped(reason=reason, message=message)
+    refusal = refuse_command(command(**facts), policy) or refuse_stale(command(**facts), policy, CLOCK)
+
+    assert refusal == Skipped(reason=reason, message=message)
+
+
+@pytest.mark.parametrize("clock", [CLOCK, Clock(ours=NOW)])
+def test_an_event_that_is_ahead_of_our_clock_is_not_final(clock: Clock) -> None:
+    ahead = command(judged=NOW + 5 * MINUTE + SECOND / 4)
+
+    with pytest.raises(UndecidedError) as raised:
+        refuse_stale(ahead, Policy(max_event_age=HOUR), clock)
+
+    message = (
+        "the event's time 2026-03-01T12:05:00+00:00 is ahead of our clock, 2026-03-01T12:00:00+00:00;"
+        " set the clocks, or retry later"
+    )
+    assert (raised.value.error_code, raised.value.error_msg) == ("CLOCK_AHEAD", message)
+
+
+OFF_CLOCKS: Final = [Clock(ours=NOW, api=NOW + 5 * MINUTE + SECOND), Clock(ours=NOW, api=NOW - 5 * MINUTE - SECOND)]
+
+
+@pytest.mark.parametrize("clock", OFF_CLOCKS)
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        (OFF, {"expires": NOW - DAY}),
+        (OFF, {"expires": NOW + DAY}),
+        (Policy(max_event_age=HOUR), {"judged": NOW}),
+        (Policy(max_event_age=HOUR), {"judged": NOW - DAY}),
+        (Policy(max_event_age=HOUR), {"judged": NOW + DAY}),
+    ],
+)
+def test_an_event_is_not_judged_by_a_clock_that_is_off(clock: Clock, policy: Policy, facts: dict[str, Any]) -> None:
+    with pytest.raises(UndecidedError, match=r"^CLOCK_OFF: our clock says 2026-03-01T12:00:00\+00:00, the API's 2026-"):
+        refuse_stale(command(**facts), policy, clock)
+
+
+@pytest.mark.parametrize("clock", OFF_CLOCKS)
+@pytest.mark.parametrize("policy", [Policy(min_age=DAY), Policy(keep_last=1)])
+def test_a_backup_is_not_judged_by_a_clock_that_is_off(clock: Clock, policy: Policy) -> None:
+    with pytest.raises(UndecidedError, match=r"^CLOCK_OFF: "):
+        check(policy, siblings=[sibling(1)], clock=clock)
+
+
+@pytest.mark.parametrize("clock", OFF_CLOCKS)
+def test_a_guard_that_asks_for_no_time_works_with_a_clock_that_is_off(clock: Clock) -> None:
+    assert check(Policy(manual_only=True, hold_words=("legal",)), clock=clock) is None
+
+
+@pytest.mark.parametrize("off", [5 * MINUTE, -5 * MINUTE])
+def test_a_clock_may_be_five_minutes_off(off: timedelta) -> None:
+    assert Clock(ours=NOW, api=NOW + off).now() == NOW
 
 
 @pytest.mark.parametrize(
@@ -140,10 +205,10 @@ def test_an_event_makes_a_run_safer_and_never_less_safe(of_policy: bool, of_even
         (Policy(hold_words=("legal",)), {}, True),
     ],
 )
-def test_the_backup_is_read_only_if_somebody_asks_for_a_fact(
+def test_there_are_checks_only_if_somebody_asks_for_a_fact(
     policy: Policy, facts: dict[str, Any], expected: bool
 ) -> None:
-    assert needs_backup(command(**facts), policy) is expected
+    assert bool(backup_checks(command(**facts), policy)) is expected
 
 
 # By backup.
@@ -164,35 +229,76 @@ STRICT: Final = Policy(manual_only=True)
         (Policy(min_age=DAY), {"begin_time": (NOW - DAY).astimezone(timezone(8 * HOUR))}),
         (Policy(keep_last=1), {"status": "FAILED"}),
         (Policy(hold_words=("legal", "keep")), {"name": "weekly", "description": "before the upgrade"}),
-        (Policy(hold_words=("weekly\nbefore",)), {"name": "wee", "description": "kly\nbefore"}),
+        (Policy(hold_words=("weeklybefore",)), {"name": "weekly", "description": "before"}),
     ],
 )
 def test_a_backup_within_the_policy_passes(policy: Policy, facts: dict[str, Any]) -> None:
-    assert refuse_backup(backup(**facts), COMMAND, policy, NOW) is None
+    assert check(policy, backup(**facts)) is None
 
 
-@pytest.mark.parametrize("policy", [OFF, STRICT, Policy(min_age=DAY), Policy(hold_words=("keep",))])
+@pytest.mark.parametrize("policy", [STRICT, Policy(min_age=DAY), Policy(hold_words=("keep",))])
 @pytest.mark.parametrize("status", ["BUILDING", "UNHEARD OF", "", None])
 def test_a_backup_of_another_status_is_not_final_whatever_the_policy(policy: Policy, status: str | None) -> None:
-    """DESIGN §6: BUILDING, and any unknown status."""
     with pytest.raises(UndecidedError, match=rf"^UNCLEAR_BACKUP: the backup's status is {status}$"):
-        refuse_backup(backup(status=status), COMMAND, policy, NOW)
+        check(policy, backup(status=status))
+
+
+SEPARATORS: Final = [
+    "-",
+    "_",
+    " ",
+    "  ",
+    "\n",
+    "\u00a0",
+    "\u2011",
+    "\u2013",
+    "\u00ad",
+    "\u200b",
+    ".",
+    "",
+    "/",
+    "\u2060",
+]
 
 
 @pytest.mark.parametrize(
-    ("word", "name"), [("l\u00e9gale", "le\u0301gale"), ("STRASSE", "stra\u00dfe"), ("keep", "\uff2beep")]
+    ("word", "name"),
+    [
+        ("l\u00e9gale", "le\u0301gale"),
+        ("STRASSE", "stra\u00dfe"),
+        ("keep", "\uff2beep"),
+        ("legal-hold", "LegalHold2026"),
+        *(("do not delete", f"{between.join(['do', 'not', 'delete'])}-q3") for between in SEPARATORS),
+    ],
 )
 def test_a_hold_word_is_found_however_it_is_written(word: str, name: str) -> None:
     policy = Policy(hold_words=(folded(word),))
 
-    refusal = refuse_backup(backup(name=name), COMMAND, policy, NOW)
+    for held in (backup(name=name), backup(description=name)):
+        refusal = check(policy, held)
+        assert refusal is not None
+        assert refusal.reason == "on_hold"
+
+
+_PARTS: Final = st.text(st.characters(categories=["Lu", "Ll", "Nd"]), min_size=1, max_size=5).filter(folded)
+_BETWEEN: Final = st.text(st.characters(categories=["Zs", "Zl", "Pd", "Po", "Cf", "Cc"]), max_size=3)
+
+
+@given(st.lists(_PARTS, min_size=1, max_size=4), st.data())
+@example(["do", "not", "delete"], None)
+def test_whatever_joins_the_parts_of_a_hold_word_the_backup_is_held(
+    parts: list[str], data: st.DataObject | None
+) -> None:
+    joined = "".join(part + (data.draw(_BETWEEN) if data else "\u00ad") for part in parts)
+
+    refusal = check(Policy(hold_words=(folded(" ".join(parts)),)), backup(name=f"q3 {joined.swapcase()} x"))
 
     assert refusal is not None
     assert refusal.reason == "on_hold"
 
 
 def test_the_instance_that_the_event_names_passes() -> None:
-    assert refuse_backup(BACKUP, command(instance_id="i1"), OFF, NOW) is None
+    assert check(OFF, BACKUP, command(instance_id="i1")) is None
 
 
 @pytest.mark.parametrize(
@@ -231,11 +337,11 @@ def test_the_instance_that_the_event_names_passes() -> None:
 def test_a_backup_outside_the_policy_is_refused(
     policy: Policy, facts: dict[str, Any], reason: str, message: str
 ) -> None:
-    assert refuse_backup(backup(**facts), COMMAND, policy, NOW) == Skipped(reason=reason, message=message)
+    assert check(policy, backup(**facts)) == Skipped(reason=reason, message=message)
 
 
 def test_a_backup_of_another_instance_is_refused() -> None:
-    refusal = refuse_backup(BACKUP, command(instance_id="i2"), OFF, NOW)
+    refusal = check(OFF, BACKUP, command(instance_id="i2"))
 
     message = "the backup belongs to instance i1, the event names i2"
     assert refusal == Skipped(reason="wrong_instance", message=message)
@@ -256,8 +362,8 @@ def test_a_backup_of_another_instance_is_refused() -> None:
         ),
         (
             Policy(min_age=DAY),
-            {"begin_time": NOW + SECOND / 4},
-            "the backup's begin_time 2026-03-01T12:00:00+00:00 is ahead of our clock",
+            {"begin_time": None},
+            "the API does not say the backup's begin_time, or says it unreadably",
         ),
         (Policy(hold_words=("x",)), {"name": None}, "the API does not say the backup's name, or says it unreadably"),
         (
@@ -269,14 +375,14 @@ def test_a_backup_of_another_instance_is_refused() -> None:
 )
 def test_missing_data_is_not_permission(policy: Policy, facts: dict[str, Any], message: str) -> None:
     with pytest.raises(UndecidedError) as raised:
-        refuse_backup(backup(**facts), COMMAND, policy, NOW)
+        check(policy, backup(**facts))
 
     assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
 
 
 def test_an_instance_that_the_api_does_not_say_is_not_the_one_that_the_event_names() -> None:
     with pytest.raises(UndecidedError) as raised:
-        refuse_backup(backup(instance_id=None), command(instance_id="i1"), OFF, NOW)
+        check(OFF, backup(instance_id=None), command(instance_id="i1"))
 
     message = "the API does not say the backup's instance_id, or says it unreadably"
     assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
@@ -286,31 +392,32 @@ def test_an_instance_that_the_api_does_not_say_is_not_the_one_that_the_event_nam
 
 
 @pytest.mark.parametrize(
-    ("policy", "facts", "expected"),
-    [
-        (OFF, {}, None),
-        (OFF, {"status": None, "instance_id": None}, None),
-        (Policy(keep_last=3), {}, "i1"),
-        (Policy(keep_last=3), {"status": "AVAILABLE"}, "i1"),
-        (Policy(keep_last=3), {"status": "FAILED"}, None),
-    ],
-)
-def test_only_what_protects_something_is_ranked(policy: Policy, facts: dict[str, Any], expected: str | None) -> None:
-    assert ranked_in(backup(**facts), policy) == expected
-
-
-@pytest.mark.parametrize(
     ("facts", "message"),
     [
         ({"status": "BUILDING"}, "the backup's status is BUILDING"),
         ({"instance_id": None}, "the API does not say the backup's instance_id, or says it unreadably"),
+        ({"begin_time": None}, "the API does not say the backup's begin_time, or says it unreadably"),
     ],
 )
 def test_a_backup_of_unknown_rank_is_undecided(facts: dict[str, Any], message: str) -> None:
     with pytest.raises(UndecidedError) as raised:
-        ranked_in(backup(**facts), Policy(keep_last=1))
+        check(Policy(keep_last=1), backup(**facts), siblings=[sibling(1)])
 
     assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
+
+
+def test_a_failed_backup_protects_nothing_and_needs_no_rank() -> None:
+    assert check(Policy(keep_last=9), backup(status="FAILED", instance_id=None, begin_time=None)) is None
+
+
+@pytest.mark.parametrize("policy", [Policy(min_age=DAY), Policy(keep_last=1)])
+def test_a_backup_that_begins_ahead_of_our_clock_is_undecided(policy: Policy) -> None:
+    ahead = backup(begin_time=NOW + 5 * MINUTE + SECOND)
+
+    with pytest.raises(
+        UndecidedError, match=r"^CLOCK_AHEAD: the backup's begin_time 2026-03-01T12:05:01\+00:00 is ahead"
+    ):
+        check(policy, ahead, siblings=[sibling(1)])
 
 
 def sibling(number: int, **facts: Any) -> Backup:
@@ -322,7 +429,6 @@ def sibling(number: int, **facts: Any) -> Backup:
     ("siblings", "newer"),
     [
         ([], 0),
-        ([BACKUP], 0),
         ([sibling(0)], 0),
         ([sibling(-1), sibling(-2)], 0),
         ([sibling(1)], 1),
@@ -330,14 +436,13 @@ def sibling(number: int, **facts: Any) -> Backup:
         ([sibling(1, status="FAILED")], 0),
         ([sibling(1, status="BUILDING", begin_time=None)], 0),
         ([sibling(1, begin_time=(NOW - 10 * DAY + SECOND).astimezone(timezone(8 * HOUR)))], 1),
-        ([BACKUP, sibling(1), sibling(-1), sibling(2)], 2),
-        ([sibling(1, id="b1"), sibling(2)], 1),
+        ([sibling(1), sibling(-1), sibling(2)], 2),
         ([sibling(1, name=None, description=None)], 1),
     ],
 )
 def test_the_last_n_that_are_strictly_newer_must_be_there(siblings: list[Backup], newer: int) -> None:
     for keep_last in range(1, 4):
-        refusal = refuse_rank(BACKUP, siblings, Policy(keep_last=keep_last), NOW)
+        refusal = check(Policy(keep_last=keep_last), siblings=siblings)
 
         message = f"{newer} completed manual backups of the instance are newer; the last {keep_last} are kept"
         assert refusal == (None if newer >= keep_last else Skipped(reason="keep_last", message=message))
@@ -379,33 +484,50 @@ def test_the_last_n_that_are_strictly_newer_must_be_there(siblings: list[Backup]
         ),
         (
             [sibling(1, begin_time=NOW + HOUR)],
-            "UNCLEAR_BACKUP",
-            "the backup's begin_time 2026-03-01T13:00:00+00:00 is ahead of our clock",
+            "CLOCK_AHEAD",
+            "the backup's begin_time 2026-03-01T13:00:00+00:00 is ahead of our clock, 2026-03-01T12:00:00+00:00;"
+            " set the clocks, or retry later",
         ),
     ],
 )
 def test_a_list_in_which_something_is_unclear_ranks_nothing(siblings: list[Backup], code: str, message: str) -> None:
     with pytest.raises(UndecidedError) as raised:
-        refuse_rank(BACKUP, siblings, Policy(keep_last=1), NOW)
+        check(Policy(keep_last=1), siblings=siblings)
 
     assert (raised.value.error_code, raised.value.error_msg) == (code, message)
 
 
-def test_without_an_instance_there_is_no_rank() -> None:
-    with pytest.raises(UndecidedError) as raised:
-        refuse_rank(backup(instance_id=None), [sibling(1)], Policy(keep_last=1), NOW)
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"description": "on hold"},
+        {"name": "weekly-legal"},
+        {"status": "BUILDING"},
+        {"begin_time": NOW - DAY},
+        {"begin_time": None},
+        {"instance_id": "i2"},
+        {"type": "auto"},
+    ],
+)
+def test_two_reads_of_a_backup_that_do_not_agree_are_undecided(later: dict[str, Any]) -> None:
+    """The list of the instance is the later read: what it says of our own backup counts."""
+    listed = [backup(**later), sibling(1)]
+    facts = Facts(backup=BACKUP, clock=CLOCK, siblings=lambda instance_id: listed)
 
-    assert raised.value.error_msg == "the API does not say the backup's instance_id, or says it unreadably"
+    with pytest.raises(UndecidedError, match=r"^UNCLEAR_BACKUP: two reads of the backup do not agree"):
+        [each(facts) for each in backup_checks(COMMAND, Policy(keep_last=1))]
 
 
-def test_where_no_rank_is_asked_for_every_rank_passes() -> None:
-    assert refuse_rank(BACKUP, [BACKUP], OFF, NOW) is None
+@pytest.mark.parametrize(("backup_type", "agrees"), [("manual", False), (None, False), ("auto", True)])
+def test_a_manual_backup_must_be_in_the_list_of_its_instance(backup_type: str | None, agrees: bool) -> None:
+    facts = Facts(backup=backup(type=backup_type), clock=CLOCK, siblings=lambda instance_id: [sibling(1)])
+    checks = backup_checks(COMMAND, Policy(keep_last=1))
 
-
-@pytest.mark.parametrize("begin_time", [None, NOW + SECOND])
-def test_a_backup_without_a_readable_age_has_no_rank(begin_time: datetime | None) -> None:
-    with pytest.raises(UndecidedError):
-        refuse_rank(backup(begin_time=begin_time), [], Policy(keep_last=1), NOW)
+    if agrees:
+        assert [each(facts) for each in checks] == [None, None]
+    else:
+        with pytest.raises(UndecidedError, match="two reads of the backup do not agree"):
+            [each(facts) for each in checks]
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(1, 4), st.data())
@@ -417,7 +539,8 @@ def test_whatever_is_deleted_in_whatever_order_the_newest_n_stay(
     policy, there = Policy(keep_last=keep_last), {each.id: each for each in everything}
 
     for each in data.draw(st.permutations(everything)):
-        if refuse_rank(each, list(there.values()), policy, NOW) is None:
+        others = [other for other in there.values() if other is not each]
+        if check(policy, each, siblings=others) is None:
             del there[each.id]
 
     left = sorted((each.begin_time or NOW for each in there.values()), reverse=True)
@@ -430,6 +553,10 @@ def test_all_deliveries_at_once_delete_no_more_than_one_after_the_other(hours: l
     everything = [sibling(hour, id=f"s{number}") for number, hour in enumerate(hours)]
     policy = Policy(keep_last=keep_last)
 
-    kept = [each for each in everything if refuse_rank(each, everything, policy, NOW)]
+    kept = [
+        each
+        for each in everything
+        if check(policy, each, siblings=[other for other in everything if other is not each])
+    ]
 
     assert len(kept) >= min(keep_last, len(everything))

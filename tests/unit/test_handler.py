@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from function.backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
 from function.delivery import Delivery
-from function.errors import ApiUnavailableError, NotFinalError, UndecidedError
+from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.guards import Policy
 from function.handler import handle
 
@@ -39,17 +39,17 @@ class Account:
         self.calls: list[str] = []
         self.deliveries: list[Delivery] = []
 
-    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
+    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
         self._called("find", delivery)
-        return self.backups.get(command.backup_id)
+        return self.backups.get(backup_id)
 
-    def manual_backups(self, command: DeleteBackup, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
-        self._called(f"manual_backups {command.project_id[0]} {instance_id}", delivery)
+    def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
+        self._called(f"manual_backups {project_id[0]} {instance_id}", delivery)
         return [backup for backup in self.backups.values() if backup.type == "manual"]
 
-    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
         self._called("delete", delivery)
-        gone = self.backups.pop(command.backup_id, None)
+        gone = self.backups.pop(backup_id, None)
         return Deleted() if gone else Deleted(absence="stated")
 
     def _called(self, call: str, delivery: Delivery) -> None:
@@ -60,13 +60,13 @@ class Account:
 class Broken:
     """Backups that nobody can reach."""
 
-    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
+    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
         raise ApiUnavailableError("NO_ANSWER", "no answer")
 
-    def manual_backups(self, command: DeleteBackup, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
+    def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
         raise AssertionError("nothing is ranked before it is found")
 
-    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
         return Failed(error_code="DBS.201208", error_msg="not allowed")
 
 
@@ -117,7 +117,14 @@ def test_a_rank_is_one_more_read_and_one_deletion() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "facts"),
-    [(STRICT, {"judged": NOW}), (OFF, {"dry_run": True}), (OFF, {"instance_id": "i1"}), (Policy(keep_last=1), {})],
+    [
+        (STRICT, {"judged": NOW}),
+        (OFF, {"instance_id": "i1"}),
+        (Policy(keep_last=1), {}),
+        (OFF, {"expires": NOW - DAY}),
+        (Policy(max_event_age=DAY), {"judged": NOW - 2 * DAY}),
+        (Policy(max_event_age=DAY), {}),
+    ],
 )
 def test_a_backup_that_is_not_found_is_deleted_already(policy: Policy, facts: dict[str, Any]) -> None:
     account = Account(NEWER)
@@ -129,10 +136,10 @@ def test_a_backup_that_is_not_found_is_deleted_already(policy: Policy, facts: di
 @pytest.mark.parametrize(
     ("policy", "facts", "reason", "calls"),
     [  # cheap guards first
-        (OFF, {"expires": NOW}, "stale_event", []),
-        (OFF, {"expires": NOW, "dry_run": True, "instance_id": "i2"}, "stale_event", []),
+        (OFF, {"expires": NOW}, "stale_event", ["find"]),  # it may be gone, and then that is the outcome
+        (OFF, {"expires": NOW, "dry_run": True, "instance_id": "i2"}, "stale_event", ["find"]),
         (Policy(allowed_projects=frozenset()), {"dry_run": True}, "project_not_allowed", []),
-        (Policy(max_event_age=DAY), {}, "stale_event", []),
+        (Policy(max_event_age=DAY), {}, "stale_event", ["find"]),
         (OFF, {"instance_id": "i2"}, "wrong_instance", ["find"]),
         (OFF, {"instance_id": "i2", "dry_run": True}, "wrong_instance", ["find"]),
         (Policy(min_age=11 * DAY, keep_last=1), {}, "too_young", ["find"]),
@@ -170,6 +177,108 @@ def test_a_dry_run_does_everything_but_the_deletion(policy: Policy, facts: dict[
     assert outcome == Skipped(reason="dry_run", message=message, would_delete=BACKUP)
     assert account.calls == calls
     assert account.backups == {"b1": BACKUP, "b2": NEWER}
+
+
+@pytest.mark.parametrize("facts", [{}, {"expires": NOW}])
+@pytest.mark.parametrize(("of_policy", "of_event"), [(True, False), (False, True)])
+def test_a_dry_run_never_says_that_it_deleted(facts: dict[str, Any], of_policy: bool, of_event: bool) -> None:
+    account = Account(NEWER)
+
+    outcome = carry_out(account, Policy(dry_run=of_policy), dry_run=of_event, **facts)
+
+    message = "dry run: the API does not list this backup, so there is nothing to delete"
+    assert outcome == Skipped(reason="dry_run", message=message)
+
+
+class Unseen(Broken):
+    """Backups that may be deleted, but not listed."""
+
+    def __init__(self, error: NotFinalError, api_time: datetime | None = None) -> None:
+        self.error, self.api_time = error, api_time
+
+    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+        delivery.api_time = self.api_time
+        raise self.error
+
+
+DENIED: Final = ApiDeniedError("DBS.200010", "not authorised", http_status=403)
+REFUSED: Final = ApiDeniedError("CREDENTIAL_REFUSED", "refused a short time ago")
+UNCLEAR: Final = UndecidedError("UNCLEAR_LIST", "another list")
+SILENT: Final = ApiUnavailableError("NO_ANSWER", "no answer")
+
+
+@pytest.mark.parametrize("error", [DENIED, UNCLEAR])
+def test_a_stale_event_that_cannot_look_says_what_it_could_not_see(error: NotFinalError) -> None:
+    """Without the permission to list, a repeat would see no more."""
+    outcome = handle(replace(COMMAND, expires=NOW), OFF, Unseen(error), Delivery(now=NOW, until=0))
+
+    message = f"the event expired at 2026-03-01T12:00:00+00:00; the backup could not be looked up: {error}"
+    assert outcome == Skipped(reason="stale_event", message=message)
+
+
+@pytest.mark.parametrize(
+    ("error", "api_time", "code"),
+    [
+        (REFUSED, None, "CREDENTIAL_REFUSED"),
+        (SILENT, None, "NO_ANSWER"),
+        (DENIED, NOW + DAY, "CLOCK_OFF"),
+        (UNCLEAR, NOW - DAY, "CLOCK_OFF"),
+    ],
+)
+def test_a_stale_event_that_may_see_more_later_is_not_final(
+    error: NotFinalError, api_time: datetime | None, code: str
+) -> None:
+    with pytest.raises(NotFinalError) as raised:
+        handle(replace(COMMAND, expires=NOW), OFF, Unseen(error, api_time), Delivery(now=NOW, until=0))
+
+    assert raised.value.error_code == code
+
+
+@pytest.mark.parametrize("error", [DENIED, UNCLEAR])
+def test_an_event_that_is_not_stale_is_not_final_where_it_cannot_look(error: NotFinalError) -> None:
+    policy = Policy(manual_only=True, max_event_age=DAY)
+
+    with pytest.raises(type(error)):
+        handle(replace(COMMAND, judged=NOW), policy, Unseen(error), Delivery(now=NOW, until=0))
+
+
+class Dated(Account):
+    """An account whose API says what time it is."""
+
+    def __init__(self, api_time: datetime, *backups: Backup) -> None:
+        super().__init__(*backups)
+        self.api_time = api_time
+
+    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+        delivery.api_time = self.api_time
+        return super().find(project_id, backup_id, delivery)
+
+
+@pytest.mark.parametrize("api_time", [NOW - 22 * DAY / 24, NOW + DAY / 24])
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        (Policy(min_age=DAY), {}),
+        (Policy(keep_last=1), {}),
+        (STRICT, {"judged": NOW}),
+        (STRICT, {"judged": NOW - 2 * DAY}),
+        (OFF, {"expires": NOW}),
+        (Policy(manual_only=True), {"expires": NOW + DAY}),
+    ],
+)
+def test_a_guard_is_not_decided_by_a_clock_that_is_off(
+    api_time: datetime, policy: Policy, facts: dict[str, Any]
+) -> None:
+    account = Dated(api_time, BACKUP, NEWER)
+
+    with pytest.raises(UndecidedError, match=r"^CLOCK_OFF: "):
+        carry_out(account, policy, **facts)
+
+    assert account.backups == {"b1": BACKUP, "b2": NEWER}
+
+
+def test_that_a_backup_is_gone_is_true_whatever_our_clock_says() -> None:
+    assert carry_out(Dated(NOW + DAY), OFF, expires=NOW) == Deleted(absence="not_listed")
 
 
 @pytest.mark.parametrize("policy", [STRICT, Policy(keep_last=1), Policy(dry_run=True)])
