@@ -146,7 +146,8 @@ def folded(text: str) -> str:
     Names cannot hold blanks, and people join words in many ways: `do not delete` must hold `do-not-delete`,
     `DoNotDelete` and a line break within. More held than meant is the safe side.
     """
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = unicodedata.normalize("NFKC", text).upper().casefold()  # upper first: the dotless i of Turkish is an i, too
+    text = unicodedata.normalize("NFKC", text)
     return "".join(filter(str.isalnum, text))
 
 

@@ -286,6 +286,7 @@ _BETWEEN: Final = st.text(st.characters(categories=["Zs", "Zl", "Pd", "Po", "Cf"
 
 @given(st.lists(_PARTS, min_size=1, max_size=4), st.data())
 @example(["do", "not", "delete"], None)
+@example(["\u0131"], None)
 def test_whatever_joins_the_parts_of_a_hold_word_the_backup_is_held(
     parts: list[str], data: st.DataObject | None
 ) -> None:
