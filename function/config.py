@@ -1,4 +1,4 @@
-"""The configuration: read once, all faults reported in one message."""
+"""The configuration: which variables there are, and what is in force. Read once, at start."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from .cloud.credentials import PASSWORD, Secret, User, read_together
 from .cloud.engines.taurusdb import TAURUSDB
-from .errors import ConfigError
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
 from .guards import DAY, Policy, folded
@@ -21,6 +20,7 @@ from .variables import (
     duration,
     existing_path,
     line,
+    listed,
     one_of,
     origin,
     seconds,
@@ -65,13 +65,21 @@ class Config:
         """Read the environment.
 
         Raises:
-            ConfigError: naming every variable that is missing or wrong, and what to change.
+            ConfigError: one line for each fault, with the variable's name and what to change.
         """
         reader = Reader(env)
+        config = cls.read(reader)
+        reader.refuse_faults()
+        return config
+
+    @classmethod
+    def read(cls, reader: Reader) -> "Config":
+        """What is in force, if the reader has found no faults."""
+        credential = _credential(reader)
         config = cls(
             endpoint=_endpoint(reader),
-            credential=_credential(reader),
-            policy=_policy(reader),
+            credential=credential,
+            policy=_policy(reader, user=isinstance(credential, User)),
             language=reader.optional("REAPER_API_LANGUAGE", one_of("en-us", "zh-cn"), "en-us"),
             deadline_seconds=reader.optional("REAPER_DEADLINE_SECONDS", seconds, 20.0),
             event_source=reader.optional("REAPER_EVENT_SOURCE", uri_reference, "/backup-reaper"),
@@ -84,18 +92,14 @@ class Config:
             sink=reader.optional("K_SINK", sink_url, None),
             extensions=reader.optional("K_CE_OVERRIDES", _extensions, {}),
         )
-        if isinstance(config.credential, User) and config.policy.allowed_projects is None:
-            reader.faults.append("REAPER_ALLOWED_PROJECT_IDS is not set; with HW_USER_NAME it must be")
-        reader.refuse_unknown("REAPER")
         if reader.has("DEBUG"):
             reader.faults.append("DEBUG must not be set: the framework's debugger would show secrets to every caller")
-        if reader.faults:
-            raise ConfigError("; ".join(reader.faults))
         return config
 
     def in_force(self) -> dict[str, object]:
-        """Every setting by its name, for a log line; of the credential, the variables it came from."""
-        return {**asdict(self), "credential": [secret.variable for secret in self._secrets()]}
+        """Every setting by its name, for the log; secrets by the variables they came from, the sink by its host."""
+        shown = {"credential": [secret.variable for secret in self._secrets()], "sink": self.sink and _host(self.sink)}
+        return {**asdict(self), **shown}
 
     @property
     def origins(self) -> list[str]:
@@ -122,12 +126,18 @@ class Config:
                 return key
 
 
+def _host(url: str) -> str:
+    """A URL without its path and query: either can be what entitles to use it."""
+    scheme, host, *_ = urlsplit(url)
+    return f"{scheme}://{host}"
+
+
 def _endpoint(reader: Reader) -> str:
     if reader.has("REAPER_API_ENDPOINT"):
         return reader.optional("REAPER_API_ENDPOINT", origin, "")
     if reader.has("HW_REGION_NAME"):
         return TAURUSDB.endpoints.get(reader.optional("HW_REGION_NAME", _region, ""), "")
-    reader.faults.append("REAPER_API_ENDPOINT is not set, nor HW_REGION_NAME to derive it from")
+    reader.faults.append("HW_REGION_NAME must be set, or REAPER_API_ENDPOINT instead")
     return ""
 
 
@@ -169,51 +179,49 @@ def _auth_url(reader: Reader) -> str:
     return f"https://iam.{reader.optional('HW_REGION_NAME', _region, '')}.myhuaweicloud.com/v3"
 
 
-def _policy(reader: Reader) -> Policy:
+def _policy(reader: Reader, *, user: bool) -> Policy:
     strict = reader.optional("REAPER_GUARDS", one_of("strict", "off"), "off") == "strict"
     max_age = reader.optional("REAPER_MAX_EVENT_AGE_SECONDS", duration(SECOND), DAY if strict else None)
     if strict and max_age and max_age > DAY:
         reader.faults.append("REAPER_MAX_EVENT_AGE_SECONDS must be at most 86400 with REAPER_GUARDS=strict")
-    allowed = reader.optional("REAPER_ALLOWED_PROJECT_IDS", _project_ids, None)
-    if strict and not reader.has("REAPER_ALLOWED_PROJECT_IDS"):
-        reader.faults.append("REAPER_ALLOWED_PROJECT_IDS is not set; with REAPER_GUARDS=strict it must be")
+    needed_by = [name for name, needs in (("REAPER_GUARDS=strict", strict), ("HW_USER_NAME", user)) if needs]
+    if needed_by and not reader.has("REAPER_ALLOWED_PROJECT_IDS"):
+        reader.faults.append(f"REAPER_ALLOWED_PROJECT_IDS must be set with {' and '.join(needed_by)}")
     return Policy(
         dry_run=reader.optional("REAPER_DRY_RUN", boolean, False),
-        allowed_projects=allowed,
+        allowed_projects=reader.optional("REAPER_ALLOWED_PROJECT_IDS", _project_ids, None),
         max_event_age=max_age,
         manual_only=strict,
         min_age=reader.optional("REAPER_MIN_AGE_DAYS", duration(DAY), None),
         keep_last=reader.optional("REAPER_KEEP_LAST", count, None),
-        hold_words=reader.optional("REAPER_HOLD_WORDS", _words, ()),
+        hold_words=reader.optional("REAPER_HOLD_WORDS", _hold_words, ()),
     )
 
 
 def _region(text: str) -> str:
     if text not in TAURUSDB.endpoints:
-        raise ValueError("is no region known to have TaurusDB: mend it, or set REAPER_API_ENDPOINT (and HW_AUTH_URL)")
+        known = ", ".join(sorted(TAURUSDB.endpoints))
+        raise ValueError(
+            f"must be a region known to have TaurusDB: {known}. For another region set REAPER_API_ENDPOINT, and"
+            " HW_AUTH_URL for an IAM user"
+        )
     return text
 
 
-def _words(text: str) -> tuple[str, ...]:
-    words = tuple(folded(word.strip()) for word in text.split(","))
-    if not all(words):
-        raise ValueError("must be words with commas between them")
-    return words
+def _hold_words(text: str) -> tuple[str, ...]:
+    # A word without a letter or digit would hold every backup, and one character nearly every one.
+    words = listed("words of at least two letters or digits", lambda word: len(folded(word)) >= 2)(text)
+    return tuple(map(folded, words))
 
 
 def _project_ids(text: str) -> frozenset[str]:
-    projects = frozenset(project.strip() for project in text.split(","))
-    if not all(map(PROJECT_ID.fullmatch, projects)):
-        raise ValueError("must be project ids of 32 letters and digits, with commas between them")
-    return projects
+    return frozenset(listed("project ids of 32 letters and digits", PROJECT_ID.fullmatch)(text))
 
 
 def _event_types(text: str) -> frozenset[str]:
-    types = frozenset(part.strip() for part in text.split(","))
-    if "" in types:
-        raise ValueError("must be event types with commas between them")
+    types = frozenset(listed("event types", bool)(text))
     if types & RESULT_TYPES:
-        raise ValueError("must not hold a type of our own results: they would come back for ever")
+        raise ValueError("must not name a type of our own results: each result would come back as an event, for ever")
     return types
 
 

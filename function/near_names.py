@@ -51,6 +51,11 @@ def _differ_by_at_most(errors: int, one: str, other: str) -> bool:
     rests = [(one[1:], other[1:]), (one[1:], other), (one, other[1:])]
     if one[:2] == other[1::-1]:
         rests.append((one[2:], other[2:]))
+    # Two that changed places, with a character that was added between them, or is missing there.
+    around = [(one[3:], other[2:])] if one[:3:2] == other[1::-1] else []
+    around += [(one[2:], other[3:])] if other[:3:2] == one[1::-1] else []
+    if errors == 2 and any(left == right for left, right in around):
+        return True
     return any(_differ_by_at_most(errors - 1, *rest) for rest in rests)
 
 

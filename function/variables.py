@@ -1,4 +1,4 @@
-"""How one variable of the environment is read, and how a fault in it is told."""
+"""How one variable of the environment is read, and how its faults are collected."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -8,49 +8,71 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from .cloud.credentials import TOKEN, Secret
-from .errors import ApiDeniedError
+from .errors import ApiDeniedError, ConfigError
 from .events.binding import URI_REFERENCE
 from .exchange import is_loopback
+from .setting_names import NAMES, name_faults
 
 T = TypeVar("T")
 _HOST: Final = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
 
 class Reader:
-    """Reads variables by name, remembers the names, and collects the faults."""
+    """Reads variables by name and collects the faults, so that one message can tell them all.
+
+    Args:
+        faults: sentences without a full stop, each of which begins with the variable's name.
+    """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self._known: set[str] = set()
         self.faults: list[str] = []
 
+    def refuse_faults(self) -> None:
+        """End the reading.
+
+        Raises:
+            ConfigError: what was read is wrong, or a name in the environment looks like a misspelt setting.
+        """
+        faults = list(dict.fromkeys((*self.faults, *name_faults(self._env))))
+        if len(faults) > 1:
+            raise ConfigError("\n  ".join((f"{len(faults)} settings are wrong:", *faults)))
+        if faults:
+            raise ConfigError(faults[0])
+
     def has(self, name: str) -> bool:
-        """Whether a variable is set; from now on its name is known."""
-        self._known.add(name)
+        """Whether a variable is set.
+
+        Raises:
+            LookupError: NAMES lacks it, so a misspelling of it would not be found.
+        """
+        if name not in NAMES:
+            raise LookupError(name)
         return name in self._env
 
     def any_of(self, names: Iterable[str]) -> list[str]:
-        """Which of some secrets are there, by value or in a file."""
-        return [spelt for name in names for spelt in (name, f"{name}_FILE") if self.has(spelt)]
+        """Which of some variables are set, by value or as the name of a file."""
+        return [spelt for name in names for spelt in (name, f"{name}_FILE") if spelt in NAMES and self.has(spelt)]
 
     def optional(self, name: str, read: Callable[[str], T], default: T) -> T:
         """The value of a variable, or the default where it is not set.
 
         Args:
-            read: raises ValueError with what the text must be; the message follows the variable's name.
+            read: raises ValueError with what the text must be. It never quotes the text, which could be a secret.
         """
         if not self.has(name):
             return default
+        text = self._env[name]
         try:
-            return read(self._env[name])
+            return read(text)
         except ValueError as fault:
-            self.faults.append(f"{name} {fault}")
+            self.faults.append(f"{name} {fault}{'' if text else ': it is set, but empty'}")
             return default
 
     def required(self, name: str, read: Callable[[str], T], default: T) -> T:
         """The value of a variable that must be set."""
         if not self.has(name):
-            self.faults.append(f"{name} is not set")
+            self.faults.append(f"{name} must be set")
         return self.optional(name, read, default)
 
     def secret(self, name: str, form: re.Pattern[str] = TOKEN) -> Secret:
@@ -65,58 +87,54 @@ class Reader:
         return secret
 
     def check(self, read: Callable[[], object]) -> None:
-        """Read secrets once, so that one that cannot be read is a fault of the start."""
+        """Read secrets once: one that cannot be read is a fault now, not at the first event."""
         try:
             read()
         except ApiDeniedError as fault:
             self.faults.append(fault.error_msg)
 
-    def refuse_unknown(self, prefix: str) -> None:
-        """A typing error must not leave a guard off."""
-        for name in sorted(name for name in self._env if name.upper().startswith(prefix)):
-            if name not in self._known:
-                self.faults.append(f"{ascii(name)[1:-1]} is no setting of this function: the README lists them")
-
 
 def origin(text: str) -> str:
     """The scheme, host and port of an API: https, or http on loopback."""
     if not re.fullmatch(_HOST, text) or not _has_port(text):
-        raise ValueError("must be https://host or https://host:port, without user, path or query")
-    return _safe(text)
+        raise ValueError(
+            "must be https://host or https://host:port and nothing more: no user, path, query or final slash"
+        )
+    return _encrypted(text)
 
 
 def versioned_url(text: str) -> str:
     """The URL of IAM, with the version in its path."""
     if not re.fullmatch(rf"{_HOST}(/[A-Za-z0-9._~-]+)*/?", text) or not _has_port(text):
-        raise ValueError("must be like https://iam.cn-north-4.myhuaweicloud.com/v3, without user or query")
-    return _safe(text).rstrip("/")
+        raise ValueError("must be like https://iam.cn-north-4.myhuaweicloud.com/v3, without user and query")
+    return _encrypted(text).rstrip("/")
 
 
 def sink_url(text: str) -> str:
     """The URL of a sink."""
     if not re.fullmatch(rf"{_HOST}([/?][!-~]*)?", text) or "#" in text or not _has_port(text):
-        raise ValueError("must be an http or https URL without user")
+        raise ValueError("must be an http or https URL, without user and fragment")
     return text
 
 
 def _has_port(url: str) -> bool:
-    """Whether a URL has an address that can be spoken to, as far as its spelling tells."""
+    """Whether the address in a URL can exist, as far as its spelling tells."""
     try:
         return urlsplit(url).port != 0
-    except ValueError:  # a port above 65535, or brackets around what is no address
+    except ValueError:  # a port above 65535, or no address between the brackets
         return False
 
 
-def _safe(url: str) -> str:
+def _encrypted(url: str) -> str:
     if url.startswith("http:") and not is_loopback(url):
-        raise ValueError("must begin with https://; http:// is for loopback addresses and localhost")
+        raise ValueError("must begin with https://: http:// is only for localhost and loopback addresses")
     return url
 
 
 def line(text: str) -> str:
     """Printable characters."""
     if not text.strip() or not text.isprintable() or text != text.strip():
-        raise ValueError("must be printable characters without white space around")
+        raise ValueError("must be printable characters, without white space at either end")
     return text
 
 
@@ -125,7 +143,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
+            raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}")
         return text
 
     return read
@@ -139,7 +157,7 @@ def boolean(text: str) -> bool:
 def seconds(text: str) -> float:
     """A number of seconds, above 0 and up to 600."""
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or not 0 < float(text) <= 600:
-        raise ValueError("must be a number of seconds above 0 and up to 600")
+        raise ValueError("must be a number of seconds above 0 and up to 600, such as 20 or 2.5")
     return float(text)
 
 
@@ -153,6 +171,23 @@ def count(text: str) -> int:
 def duration(unit: timedelta) -> Callable[[str], timedelta]:
     """A reader of a whole number of units of time."""
     return lambda text: count(text) * unit
+
+
+def listed(what: str, is_one: Callable[[str], object]) -> Callable[[str], tuple[str, ...]]:
+    """A reader of texts with commas between them, each without the blanks around it.
+
+    Args:
+        what: what the texts are, for the message.
+        is_one: whether a text is one.
+    """
+
+    def read(text: str) -> tuple[str, ...]:
+        parts = tuple(part.strip() for part in text.split(","))
+        if not all(map(is_one, parts)):
+            raise ValueError(f"must be {what}, with commas between them")
+        return parts
+
+    return read
 
 
 def uri_reference(text: str) -> str:
@@ -169,4 +204,4 @@ def existing_path(text: str) -> str:
             return text
     except (OSError, ValueError):  # too long for the file system, or with a NUL
         pass
-    raise ValueError("must be an existing file or directory of certificates")
+    raise ValueError("must be the path of a file or directory of certificates that exists")

@@ -9,6 +9,7 @@ import pytest
 
 from function.config import Config
 from function.errors import ConfigError
+from function.setting_names import NAMES
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
 from tests.conftest import RunFunction
@@ -106,7 +107,7 @@ def test_the_configuration_table_has_every_variable_that_is_read_and_no_other() 
         with suppress(ConfigError):
             Config.from_env(env)
         read |= {name.removesuffix("_FILE") for name in env.names}
-    assert {name for names in SETTINGS for name in names} == read
+    assert {name for names in SETTINGS for name in names} == read == {name.removesuffix("_FILE") for name in NAMES}
 
 
 @pytest.mark.parametrize(("name", "default"), DEFAULTS.items())

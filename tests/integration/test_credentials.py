@@ -225,7 +225,7 @@ class TestTheStart:
             ),
             pytest.param(
                 {"HW_ACCESS_KEY": "5ecret with a space", "HW_SECRET_KEY_FILE": "{}/spaced"},
-                "HW_ACCESS_KEY must hold printable ASCII characters without white space around (not shown); "
+                "HW_ACCESS_KEY must hold printable ASCII characters without white space around (not shown)\n  "
                 "HW_SECRET_KEY_FILE must hold printable ASCII characters without white space around (not shown)",
                 id="white space in a key",
             ),
@@ -254,10 +254,10 @@ class TestTheStart:
             (TOKEN_VALUE | KEY_VALUE, "found: a token (HW_AUTH_TOKEN); an access key (HW_ACCESS_KEY, HW_SECRET_KEY)"),
             ({**TOKEN_VALUE, "HW_AUTH_TOKEN_FILE": "/x"}, "either HW_AUTH_TOKEN or HW_AUTH_TOKEN_FILE must be set"),
             ({"HW_USER_NAME": "reaper"}, "either HW_USER_PASSWORD or HW_USER_PASSWORD_FILE must be set"),
-            ({"HW_USER_NAME": "reaper"}, "HW_DOMAIN_NAME is not set"),
-            ({"HW_USER_PASSWORD": "5ecret"}, "HW_USER_NAME is not set"),
-            ({**USER_VALUE, "HW_AUTH_URL": None}, "HW_AUTH_URL is not set"),
-            ({**USER_VALUE, "REAPER_ALLOWED_PROJECT_IDS": None}, "REAPER_ALLOWED_PROJECT_IDS is not set"),
+            ({"HW_USER_NAME": "reaper"}, "HW_DOMAIN_NAME must be set"),
+            ({"HW_USER_PASSWORD": "5ecret"}, "HW_USER_NAME must be set"),
+            ({**USER_VALUE, "HW_AUTH_URL": None}, "HW_AUTH_URL must be set"),
+            ({**USER_VALUE, "REAPER_ALLOWED_PROJECT_IDS": None}, "REAPER_ALLOWED_PROJECT_IDS must be set"),
             ({"HW_ACCESS_KEY": "5ecret"}, "either HW_SECRET_KEY or HW_SECRET_KEY_FILE must be set"),
             ({"HW_SECRET_KEY": "5ecret"}, "either HW_ACCESS_KEY or HW_ACCESS_KEY_FILE must be set"),
             ({"HW_SECURITY_TOKEN": "5ecret"}, "either HW_SECRET_KEY or HW_SECRET_KEY_FILE must be set"),

@@ -157,7 +157,7 @@ def test_a_pod_that_is_not_filled_in_says_what_is_missing(image: Image, tmp_path
     with pytest.raises(RuntimeError, match="exit 1 at start") as ended, run_pod(image, tmp_path, secret, ENV):
         pass
 
-    [message] = str(ended.value).splitlines()[1:]
+    _, message = str(ended.value).split("\n", 1)
     assert message.startswith("backup-reaper cannot start: ")
     assert set(re.findall(r"(?:HW|REAPER)_[A-Z_]+(?= must| is)", message)) == set(FILLED_IN)
 

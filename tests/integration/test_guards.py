@@ -727,20 +727,27 @@ class TestAMisspeltGuard:
         ):
             pytest.fail("it started")
 
-        named = set(re.findall(r"REAPER_\w+(?= must| is no| is not set)", str(end.value)))
+        named = set(re.findall(r"REAPER_\w+(?= must| is not a setting)", str(end.value)))
         assert named == {"REAPER_ALLOWED_PROJECT_IDS", *mistakes} - {"REAPER_GUARDS"}
         assert "Traceback" not in str(end.value)
 
     @pytest.mark.parametrize(
         ("mistake", "says"),
         [
-            ({"REAPER_KEEPLAST": "3"}, "REAPER_KEEPLAST is no setting of this function: the README lists them"),
-            ({"REAPER_DRY_RUN": "on"}, "REAPER_DRY_RUN must be one of true, false"),
-            ({"REAPER_KEEP_LAST": ""}, "REAPER_KEEP_LAST must be a whole number from 1 to 999999999"),
             (
-                {"REAPER_GUARDS": "strict"},
-                "REAPER_ALLOWED_PROJECT_IDS is not set; with REAPER_GUARDS=strict it must be",
+                {"REAPER_KEEPLAST": "3"},
+                "REAPER_KEEPLAST is not a setting of this function. Did you mean REAPER_KEEP_LAST?",
             ),
+            (
+                {"KEEP_LAST": "3"},
+                "KEEP_LAST looks like REAPER_KEEP_LAST: correct it, or if another program needs it, unset it here",
+            ),
+            ({"REAPER_DRY_RUN": "on"}, "REAPER_DRY_RUN must be true or false"),
+            (
+                {"REAPER_KEEP_LAST": ""},
+                "REAPER_KEEP_LAST must be a whole number from 1 to 999999999: it is set, but empty",
+            ),
+            ({"REAPER_GUARDS": "strict"}, "REAPER_ALLOWED_PROJECT_IDS must be set with REAPER_GUARDS=strict"),
         ],
         ids=str,
     )

@@ -34,6 +34,7 @@ def test_a_known_name_was_meant_as_it_is(known: tuple[str, ...]) -> None:
         ),
         *("dr\u0443_run", "d\u0433\u0443_run", "\u0501r\u0443_r\u03c5n"),  # Cyrillic, Greek
         *("dry_rum", "dryrn", "dr_run", "dry_rnu", "rdy_run", "rdy_rnu", "dry_runs", "drry_runn", "d_run", "ry_ru"),
+        *("rxdy_run", "yr_run", "dry_uxrn", "dry_nr", "dry_rnxu"),  # two changed places, one came or went between them
         "dry_ru\ufdfa",  # one character that spells eighteen
     ],
     ids=ascii,
