@@ -62,6 +62,14 @@ bench: .venv-bench/installed  ## measure this function beside what a user would 
 	@.venv-bench/bin/python -m compileall -q function bench
 	@.venv-bench/bin/python -m bench
 
+.venv-terraform/installed: tests/terraform/requirements.txt
+	$(PYTHON) -m venv --clear .venv-terraform
+	.venv-terraform/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/terraform/requirements.txt
+	@touch $@
+
+terraform: $(VENV)/installed .venv-terraform/installed  ## check deploy/functiongraph with a real Terraform, without a network
+	$(BIN)/pytest -q --numprocesses auto tests/integration/test_terraform.py
+
 soak: .venv-bench/installed  ## send 20,000 events to the function: memory and cost, block by block
 	@.venv-bench/bin/python -m bench --soak
 
@@ -73,9 +81,10 @@ lock: $(VENV)/installed  ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	$(LOCK) bench/requirements.in --output-file bench/requirements.txt
+	$(LOCK) tests/terraform/requirements.in --output-file tests/terraform/requirements.txt
 
 clean:  ## remove everything that these commands created
 	rm -rf .venv .venv-* mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo serve test quick check mutate bench soak format lock clean
+.PHONY: help install demo serve test quick check mutate bench terraform soak format lock clean

@@ -1,0 +1,1 @@
+"""Terraform without a network: the real one, from a Python package, with a double of the provider."""
