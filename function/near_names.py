@@ -19,14 +19,13 @@ def near(name: str, known: Collection[str]) -> str | None:
         return None
     # The second form is for a wrong character that the first one writes as several, such as a ligature.
     forms = {_letters(name), "".join(filter(str.isalnum, name.lower()))}
-    for errors in range(3):
-        for candidate in sorted(known):
-            letters = _letters_of_known(candidate)
-            if errors == 2 and len(letters) < SHORT:
-                continue
-            if any(_differ_by_at_most(errors, form, letters) for form in forms):
-                return candidate
-    return None
+    distances = [
+        (distance, candidate)
+        for candidate in known
+        for form in forms
+        if (distance := _distance(form, candidate)) is not None
+    ]
+    return min(distances)[1] if distances else None
 
 
 def _letters(name: str) -> str:
@@ -36,6 +35,16 @@ def _letters(name: str) -> str:
 
 
 _letters_of_known = cache(_letters)
+
+
+def _distance(form: str, known: str) -> int | None:
+    """How many typing errors there are in a form of a known name; None if there are too many for it."""
+    letters = _letters_of_known(known)
+    most = 2 if len(letters) >= SHORT else 1
+    # A typing error takes away one letter at most. That settles nearly every name, and fast: each delivery comes here.
+    if abs(len(form) - len(letters)) > most or len({*letters}.difference(form)) > most:
+        return None
+    return next((errors for errors in range(most + 1) if _differ_by_at_most(errors, form, letters)), None)
 
 
 def _differ_by_at_most(errors: int, one: str, other: str) -> bool:
