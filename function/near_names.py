@@ -71,8 +71,8 @@ def _differ_by_at_most(errors: int, one: str, other: str) -> bool:
 # Each Latin letter, then the Cyrillic and Greek ones that look like it: Unicode Technical Standard 39, confusables.txt.
 _LOOKALIKES: Final = (
     "A\u0410\u0391 B\u0412\u0392 C\u0421 E\u0415\u0395 H\u041d\u0397 I\u0406\u0399 J\u0408 K\u041a\u039a M\u041c\u039c"
-    " N\u039d O\u041e\u039f P\u0420\u03a1 S\u0405 T\u0422\u03a4 X\u0425\u03a7 Y\u0423\u03a5 Z\u0396 a\u0430\u03b1 c\u0441"
-    " d\u0501 e\u0435 h\u04bb i\u0456\u03b9\u0131 j\u0458 o\u043e\u03bf p\u0440\u03c1 q\u051b s\u0455 u\u03c5 v\u03bd"
-    " w\u051d x\u0445 y\u0443\u03b3"
+    " N\u039d O\u041e\u039f P\u0420\u03a1 S\u0405 T\u0422\u03a4 X\u0425\u03a7 Y\u0423\u03a5 Z\u0396 a\u0430\u03b1"
+    " c\u0441 d\u0501 e\u0435 h\u04bb i\u0456\u03b9\u0131 j\u0458 o\u043e\u03bf p\u0440\u03c1 q\u051b"
+    " s\u0455 u\u03c5 v\u03bd w\u051d x\u0445 y\u0443\u03b3"
 )
 _LATIN: Final = str.maketrans({like: group[0] for group in _LOOKALIKES.split() for like in group[1:]})

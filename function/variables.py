@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from .cloud.credentials import TOKEN, Secret
 from .errors import ApiDeniedError, ConfigError
-from .events.binding import URI_REFERENCE
+from .events.grammar import is_uri_reference
 from .exchange import is_loopback
 from .setting_names import NAMES, name_faults
 
@@ -192,7 +192,7 @@ def listed(what: str, is_one: Callable[[str], object]) -> Callable[[str], tuple[
 
 def uri_reference(text: str) -> str:
     """A URI, or a relative reference."""
-    if not text or not URI_REFERENCE.fullmatch(text):
+    if not text or not is_uri_reference(text):
         raise ValueError("must be a URI or a path, such as /backup-reaper")
     return text
 

@@ -150,17 +150,24 @@ def _at_the_function() -> Iterator[Row]:
         200,
         DELETED,
     )
-    yield Row("an event of ours whose data does not fit, or in binary mode is no JSON", binary(body=b"{"), 200, FAILED)
+    yield Row("an event of ours whose data does not fit, or in binary mode is not JSON", binary(body=b"{"), 200, FAILED)
     yield Row("`GET` or `HEAD` on `/health`", request(method="GET", target="/health"), 200)
     yield Row("any other method", request(method="PUT"), 405, "events are delivered with POST")
     yield Row(
         "a body over `REAPER_MAX_EVENT_BYTES`, in chunks too", binary(body=b" " * 65537), 413, "the body is larger than"
     )
     yield Row(
-        "another media type, a batch, a charset other than UTF-8",
+        "another media type, a charset other than UTF-8",
+        envelope(b"{}", "text/plain"),
+        415,
+        "Content-Type must be application/cloudevents+json or application/json for an event in structured mode,"
+        " a JSON type for one with ce- headers; in UTF-8",
+    )
+    yield Row(
+        "a batch: `application/cloudevents-batch+json`",
         envelope(b"[]", "application/cloudevents-batch+json"),
         415,
-        "Content-Type must be application/cloudevents+json, or application/json beside ce- headers; in UTF-8",
+        "this is a batch of events: deliver each event on its own",
     )
     yield Row("data of another media type", binary(content_type="text/plain"), 415, "the data must be JSON in UTF-8")
     yield Row("a compressed body", binary(None, "Content-Encoding: gzip"), 415, "Content-Encoding must not be used")
@@ -177,27 +184,36 @@ def _at_the_function() -> Iterator[Row]:
         "the body is broken off, or is not in chunks as HTTP has them",
     )
     yield Row(
-        "an envelope that is no JSON, or has a member twice, half a surrogate pair, NaN, a number over 400 characters,"
+        "an envelope that is not JSON, or has a member twice, half a surrogate pair, NaN, a number over 400 characters,"
         " over 100 levels",
         envelope(b'{"id": "1", "id": "2"}'),
         400,
-        "the body is no JSON:",
+        "the body is not JSON:",
     )
-    yield Row("an envelope that is no object", envelope(b"[]"), 400, "the body is JSON, but no object")
+    yield Row(
+        "an envelope that is a JSON array",
+        envelope(b"[]"),
+        400,
+        "the body is a JSON array, a batch of events: deliver each event on its own",
+    )
+    yield Row("an envelope that is not an object", envelope(b"1"), 400, "the body is JSON, but not an object")
     yield Row(
         "both `data` and `data_base64`", structured({"data_base64": "e30="}), 400, "there are both data and data_base64"
     )
-    yield Row("no Base64", structured({"data_base64": "e30"}, without="data"), 400, "data_base64 is no Base64")
+    yield Row("other than Base64", structured({"data_base64": "e30"}, without="data"), 400, "data_base64 is not Base64")
     yield Row("more than 100 attributes", structured({f"x{n}": "" for n in range(97)}), 400, "there are more than 100")
     yield Row("no `specversion`, `id`, `source` or `type`", binary({"id": None}), 400, "the attribute id is missing")
     yield Row(
         "an attribute that is not of the form that CloudEvents gives it",
         binary({"source": "a b"}),
         400,
-        "the attribute source is no URI",
+        "the attribute source is not a URI",
     )
     yield Row(
-        "a `ce-` header that is not percent-encoded UTF-8", binary({"id": "%FF"}), 400, "the header of attribute id is"
+        "a `ce-` header that is not UTF-8, percent-encoded or as it stands",
+        binary({"id": "%FF"}),
+        400,
+        "the header of attribute id is not UTF-8",
     )
     yield Row("`ce-datacontenttype`", binary({"datacontenttype": "x"}), 400, "ce-datacontenttype must not be sent")
     yield Row(

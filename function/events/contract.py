@@ -9,7 +9,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
 from ..errors import NotAnEventError
-from .binding import Event, Unreadable, read_time
+from .binding import Event, Unreadable
+from .grammar import read_time
 
 EXPIRED: Final = "dev.backup-reaper.backup.expired.v1"
 DELETED: Final = "dev.backup-reaper.backup.deleted.v1"
@@ -126,7 +127,7 @@ def _valid(data: object, name: str, form: re.Pattern[str]) -> str | None:
 def _data_faults(data: object) -> list[str]:
     """What is wrong with the data, each fault with the member's name."""
     if isinstance(data, Unreadable):
-        return [f"data is no JSON: {data.why}"]
+        return [f"data is not JSON: {data.why}"]
     if not isinstance(data, dict):
         return ["data must be a JSON object"]
     faults = [

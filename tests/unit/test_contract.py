@@ -204,7 +204,7 @@ def test_a_member_of_another_name_is_none_of_ours(name: str) -> None:
         ([IDS], "data must be a JSON object"),
         ("text", "data must be a JSON object"),
         (42, "data must be a JSON object"),
-        (Unreadable("not UTF-8: byte 0 is wrong"), "data is no JSON: not UTF-8: byte 0 is wrong"),
+        (Unreadable("not UTF-8: byte 0 is wrong"), "data is not JSON: not UTF-8: byte 0 is wrong"),
         ({}, f"{PROJECT_FAULT}; {BACKUP_FAULT}"),
     ],
 )
@@ -215,14 +215,14 @@ def test_data_of_another_form_is_an_event_of_ours_that_does_not_fit(data: object
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        ("tomorrow", "is no timestamp of RFC 3339"),
-        ("", "is no timestamp of RFC 3339"),
-        ("2026-03-01", "is no timestamp of RFC 3339"),
-        ("2026-02-30T00:00:00Z", "is no timestamp between the years 1 and 9999"),
-        (1772366400, "is no timestamp of RFC 3339"),
-        (0, "is no timestamp of RFC 3339"),
-        (True, "is no timestamp of RFC 3339"),
-        (False, "is no timestamp of RFC 3339"),
+        ("tomorrow", "is not an RFC 3339 timestamp"),
+        ("", "is not an RFC 3339 timestamp"),
+        ("2026-03-01", "is not an RFC 3339 timestamp"),
+        ("2026-02-30T00:00:00Z", "is not a timestamp between the years 1 and 9999"),
+        (1772366400, "is not an RFC 3339 timestamp"),
+        (0, "is not an RFC 3339 timestamp"),
+        (True, "is not an RFC 3339 timestamp"),
+        (False, "is not an RFC 3339 timestamp"),
     ],
 )
 def test_an_expiry_that_cannot_be_read_is_not_disregarded(value: str | int, why: str) -> None:
@@ -238,7 +238,7 @@ def test_all_faults_of_an_event_are_told_at_once() -> None:
         BACKUP_FAULT,
         INSTANCE_FAULT,
         DRY_RUN_FAULT,
-        "expirytime is no timestamp of RFC 3339",
+        "expirytime is not an RFC 3339 timestamp",
     ]
 
 
