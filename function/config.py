@@ -30,9 +30,24 @@ from .variables import (
 )
 
 SECOND: Final = timedelta(seconds=1)
+MAX_DEADLINE: Final = (
+    25  # seconds: after SIGTERM gunicorn ends a worker, and the delivery in it, after 30 (graceful_timeout)
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    """Where results are published instead of being replies.
+
+    Args:
+        extensions: added to each result.
+    """
+
+    url: str
+    extensions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What is in force.
 
@@ -41,8 +56,6 @@ class Config:
         credential: one secret is a token, several are the parts of a key.
         threads: how many deliveries the framework runs at once.
         ca_bundle: None for the certificates of `requests`.
-        sink: where results are published; None if they are replies.
-        extensions: what every published result carries besides.
     """
 
     endpoint: str
@@ -57,8 +70,7 @@ class Config:
     log_level: str
     threads: int
     ca_bundle: str | None
-    sink: str | None
-    extensions: Mapping[str, str]
+    sink: SinkSettings | None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Config":
@@ -81,7 +93,7 @@ class Config:
             credential=credential,
             policy=_policy(reader, user=isinstance(credential, User)),
             language=reader.optional("REAPER_API_LANGUAGE", one_of("en-us", "zh-cn"), "en-us"),
-            deadline_seconds=reader.optional("REAPER_DEADLINE_SECONDS", seconds, 20.0),
+            deadline_seconds=reader.optional("REAPER_DEADLINE_SECONDS", seconds(MAX_DEADLINE), 20.0),
             event_source=reader.optional("REAPER_EVENT_SOURCE", uri_reference, "/backup-reaper"),
             accepted_types=reader.optional("REAPER_ACCEPTED_EVENT_TYPES", _event_types, frozenset({EXPIRED})),
             max_event_bytes=reader.optional("REAPER_MAX_EVENT_BYTES", count, 65536),
@@ -89,8 +101,7 @@ class Config:
             log_level=reader.optional("REAPER_LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
             threads=reader.optional("THREADS", count, (os.cpu_count() or 1) * 4),  # the framework's own default
             ca_bundle=reader.optional("REQUESTS_CA_BUNDLE", existing_path, None),
-            sink=reader.optional("K_SINK", sink_url, None),
-            extensions=reader.optional("K_CE_OVERRIDES", _extensions, {}),
+            sink=_sink(reader),
         )
         if reader.has("DEBUG"):
             reader.faults.append("DEBUG must not be set: the framework's debugger would show secrets to every caller")
@@ -98,21 +109,26 @@ class Config:
 
     def in_force(self) -> dict[str, object]:
         """Every setting by its name, for the log; secrets by the variables they came from, the sink by its host."""
-        shown = {"credential": [secret.variable for secret in self._secrets()], "sink": self.sink and _host(self.sink)}
-        return {**asdict(self), **shown}
+        shown = asdict(self) | {"credential": [secret.variable for secret in self._secrets()]}
+        if self.sink:
+            shown["sink"] = asdict(self.sink) | {"url": _host(self.sink.url)}
+        return shown
 
     @property
     def origins(self) -> list[str]:
         """The URLs of all that will be asked."""
         iam = self.credential.auth_url if isinstance(self.credential, User) else None
-        return [url for url in (self.endpoint, iam, self.sink) if url]
+        return [url for url in (self.endpoint, iam, self.sink and self.sink.url) if url]
 
     @property
     def secrets(self) -> list[str]:
         """The secrets that were configured by value; a sink's query can be one."""
         return [
             secret
-            for secret in (*(known.value for known in self._secrets()), urlsplit(self.sink or "").query)
+            for secret in (
+                *(known.value for known in self._secrets()),
+                urlsplit(self.sink.url if self.sink else "").query,
+            )
             if secret
         ]
 
@@ -196,6 +212,12 @@ def _policy(reader: Reader, *, user: bool) -> Policy:
         keep_last=reader.optional("REAPER_KEEP_LAST", count, None),
         hold_words=reader.optional("REAPER_HOLD_WORDS", _hold_words, ()),
     )
+
+
+def _sink(reader: Reader) -> SinkSettings | None:
+    extensions: dict[str, str] = reader.optional("K_CE_OVERRIDES", _extensions, {})
+    url = reader.optional("K_SINK", sink_url, None)
+    return SinkSettings(url=url, extensions=extensions) if url else None
 
 
 def _region(text: str) -> str:

@@ -33,9 +33,10 @@ def build(config: Config) -> Door:
     reaper = Reaper(
         backups=backups, policy=config.policy, accepted_types=config.accepted_types, source=config.event_source
     )
+    sink = config.sink
     return Door(
         settle=reaper.settle,
-        publish=Sink(config.sink, config.extensions, transport.exchange).publish if config.sink else None,
+        publish=Sink(sink.url, sink.extensions, transport.exchange).publish if sink else None,
         deadline_seconds=config.deadline_seconds,
         max_event_bytes=config.max_event_bytes,
         paused=config.paused,

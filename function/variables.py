@@ -154,11 +154,15 @@ def boolean(text: str) -> bool:
     return one_of("true", "false")(text) == "true"
 
 
-def seconds(text: str) -> float:
-    """A number of seconds, above 0 and up to 600."""
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or not 0 < float(text) <= 600:
-        raise ValueError("must be a number of seconds above 0 and up to 600, such as 20 or 2.5")
-    return float(text)
+def seconds(most: int) -> Callable[[str], float]:
+    """A reader of a number of seconds above 0."""
+
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) or not 0 < float(text) <= most:
+            raise ValueError(f"must be a number of seconds above 0 and up to {most}, such as 20 or 2.5")
+        return float(text)
+
+    return read
 
 
 def count(text: str) -> int:

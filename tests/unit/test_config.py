@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from functions_framework._http.gunicorn import GunicornApplication
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from function.cloud.credentials import PASSWORD, Secret, User
 from function.cloud.engines.taurusdb import TAURUSDB
-from function.config import Config
+from function.config import MAX_DEADLINE, Config, SinkSettings
 from function.errors import ConfigError
 from function.events.contract import EXPIRED, RESULT_TYPES
 from function.guards import Policy
@@ -70,7 +71,6 @@ def test_a_region_and_a_token_are_enough() -> None:
         threads=(os.cpu_count() or 1) * 4,  # the framework's own default
         ca_bundle=None,
         sink=None,
-        extensions={},
     )
 
 
@@ -93,7 +93,7 @@ def test_a_known_region_has_an_endpoint(region: str) -> None:
         ("REAPER_API_ENDPOINT", "http://localhost", "endpoint", "http://localhost"),
         ("REAPER_API_LANGUAGE", "zh-cn", "language", "zh-cn"),
         ("REAPER_DEADLINE_SECONDS", "0.001", "deadline_seconds", 0.001),
-        ("REAPER_DEADLINE_SECONDS", "600", "deadline_seconds", 600.0),
+        ("REAPER_DEADLINE_SECONDS", "25", "deadline_seconds", 25.0),
         ("REAPER_EVENT_SOURCE", "https://acme.example/reaper?a#b", "event_source", "https://acme.example/reaper?a#b"),
         ("REAPER_EVENT_SOURCE", "urn:acme", "event_source", "urn:acme"),
         ("REAPER_ACCEPTED_EVENT_TYPES", "a, b.c ,a", "accepted_types", frozenset({"a", "b.c"})),
@@ -110,11 +110,14 @@ def test_a_known_region_has_an_endpoint(region: str) -> None:
             "K_SINK",
             "http://broker-ingress.knative-eventing.svc/a/b",
             "sink",
-            "http://broker-ingress.knative-eventing.svc/a/b",
+            SinkSettings(url="http://broker-ingress.knative-eventing.svc/a/b", extensions={}),
         ),
-        ("K_SINK", "https://sink.example:8443?a=b", "sink", "https://sink.example:8443?a=b"),
-        ("K_CE_OVERRIDES", '{"extensions": {"team": "db"}}', "extensions", {"team": "db"}),
-        ("K_CE_OVERRIDES", "{}", "extensions", {}),
+        (
+            "K_SINK",
+            "https://sink.example:8443?a=b",
+            "sink",
+            SinkSettings(url="https://sink.example:8443?a=b", extensions={}),
+        ),
         ("REAPER_GUARDS", "off", "policy", Policy()),
         ("REAPER_DRY_RUN", "true", "policy", Policy(dry_run=True)),
         ("REAPER_DRY_RUN", "false", "policy", Policy()),
@@ -143,6 +146,22 @@ def test_a_setting_is_in_force(name: str, text: str, attribute: str, value: obje
     assert [getattr(made, other) for other in others] == [getattr(config(), other) for other in others]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "extensions"), [('{"extensions": {"team": "db"}}', {"team": "db"}), ("{}", {}), ("", {})]
+)
+def test_a_sink_has_its_overrides(overrides: str, extensions: dict[str, str]) -> None:
+    made = config(K_SINK="http://broker/a", K_CE_OVERRIDES=overrides)
+
+    assert made.sink == SinkSettings(url="http://broker/a", extensions=extensions)
+
+
+def test_the_longest_deadline_ends_before_the_server_ends_a_worker() -> None:
+    application: Any = GunicornApplication
+    server = application(None, "127.0.0.1", 8080, debug=False).cfg
+
+    assert server.graceful_timeout - MAX_DEADLINE >= 5  # for the answer, and for what its client still sends
+
+
 def test_strict_is_the_list_of_projects_a_manual_backup_and_a_day() -> None:
     strict = config(REAPER_GUARDS="strict", REAPER_ALLOWED_PROJECT_IDS=PROJECT).policy
 
@@ -162,7 +181,7 @@ REGION: Final = (
     " For another region set REAPER_API_ENDPOINT, and HW_AUTH_URL for an IAM user"
 )
 NUMBER: Final = "must be a whole number from 1 to 999999999"
-SECONDS: Final = "must be a number of seconds above 0 and up to 600, such as 20 or 2.5"
+SECONDS: Final = "must be a number of seconds above 0 and up to 25, such as 20 or 2.5"
 BOOLEAN: Final = "must be true or false"
 TYPES: Final = "must be event types, with commas between them"
 LOOP: Final = "must not name a type of our own results: each result would come back as an event, for ever"
@@ -195,7 +214,7 @@ OVERRIDES: Final = 'must be like {"extensions": {"name": "value"}}: '
         *[("REAPER_API_LANGUAGE", text, "must be en-us or zh-cn") for text in ("", "en", "EN-US", "de-de")],
         *[
             ("REAPER_DEADLINE_SECONDS", text, SECONDS)
-            for text in ("", "0", "-1", "601", "600.001", "1e1", "nan", "\u0661")
+            for text in ("", "0", "-1", "26", "25.001", "60", "1e1", "nan", "\u0661")
         ],
         *[("REAPER_DEADLINE_SECONDS", text, SECONDS) for text in (" 1", "1 ", "1,5", ".5", "1.", "0.0", "inf", "1s")],
         *[("REAPER_EVENT_SOURCE", text, SOURCE) for text in ("", "a b", "\u00fc", "%", "a\n")],
@@ -567,4 +586,8 @@ def test_what_is_in_force_names_every_setting_and_of_a_credential_only_the_varia
 
 
 def test_of_a_sink_only_the_host_is_logged_since_its_path_can_be_a_secret() -> None:
-    assert config(K_SINK="http://broker.example:8080/5ecret?a=b").in_force()["sink"] == "http://broker.example:8080"
+    in_force = config(
+        K_SINK="http://broker.example:8080/5ecret?a=b", K_CE_OVERRIDES='{"extensions": {"a": "b"}}'
+    ).in_force()
+
+    assert in_force["sink"] == {"url": "http://broker.example:8080", "extensions": {"a": "b"}}
