@@ -1,7 +1,9 @@
 """What an operator sees: one canonical line a delivery, whole, without secrets, and with the trace."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from simulator import Fault, Simulator
 from simulator.processes import Running, run_function
+from tests.crowd import deliver_all
 from tests.deliverer import BACKUP, PROJECT, Reply, deliver, expired_event, send
 
 TOKEN = "demo-token"
@@ -202,3 +205,45 @@ def test_nothing_that_is_logged_can_forge_a_line_or_a_field(
 
 def expected_outcome(reply: Reply) -> str:
     return "not_an_event" if reply.status == 400 else "failed"
+
+
+def test_a_log_that_nobody_reads_holds_no_delivery_and_says_afterwards_what_was_dropped(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    settings = {
+        "REAPER_API_ENDPOINT": simulator.url,
+        "HW_AUTH_TOKEN": TOKEN,
+        "THREADS": "8",
+        "REAPER_DEADLINE_SECONDS": "5",
+    }
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    events = [expired_event(backup_id=f"no-such-{number}") for number in range(200)]
+    with run_function(settings, log=tmp_path / "log") as running:
+        replies = deliver_all(running.url, events, threads=8)  # far more lines than a pipe holds
+
+        assert {reply.status for reply in replies} == {200}
+        assert max(reply.seconds for reply in replies) < 5
+        assert send(running.url, method="GET", path="/health").status == 200
+
+        unread = [json.loads(line) for line in read_all(reader).splitlines()]
+        deliver(running.url, expired_event())
+        announced, settled = [json.loads(line) for line in read_all(reader).splitlines()]
+
+    os.close(reader)
+    assert (announced["message"], settled["outcome"]) == (f"deleting backup {BACKUP}", "deleted")
+    started, *others = unread
+    assert started["message"] == "starting"
+    assert announced["dropped_lines"] > 0
+    assert "dropped_lines" not in settled
+    assert sum(line.get("dropped_lines", 0) for line in [*others, announced]) == 2 * len(events) - len(others)
+
+
+def read_all(pipe: int) -> bytes:
+    pieces = []
+    try:
+        while piece := os.read(pipe, 1 << 20):
+            pieces.append(piece)
+    except BlockingIOError:
+        pass
+    return b"".join(pieces)
