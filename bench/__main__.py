@@ -36,10 +36,15 @@ ROUNDS: Final = 11
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One function, running: its URL, and the process at the root of its tree."""
+    """One function, running: its port, and the process at the root of its tree."""
 
-    url: str
+    port: int
     pid: int
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}/"
 
 
 @contextmanager
@@ -62,7 +67,7 @@ def running(name: str, endpoint: str, *, threads: int = 16, ca: Path | None = No
     )
     try:
         wait_for(port, process)
-        yield Contestant(f"http://127.0.0.1:{port}/", process.pid)
+        yield Contestant(port, process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -156,7 +161,7 @@ def measure_start(name: str, endpoint: str) -> dict[str, float]:
 def measure_one_connection(contestant: Contestant, events: int) -> dict[str, float]:
     """Latency and CPU per event, one event after the other."""
     latencies = []
-    with socket.create_connection(contestant.url.split("/")[2].split(":")) as connection:
+    with socket.create_connection(("127.0.0.1", contestant.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         cpu = cpu_seconds(contestant.pid)
         for _ in range(events):
@@ -195,7 +200,8 @@ def merge(into: dict[str, dict[str, list[float]]], more: Mapping[str, Mapping[st
 
 def measure_all(rounds: int, start_rounds: int) -> dict[str, dict[str, list[float]]]:
     """Every figure of every contestant."""
-    names, figures = list(CONTESTANTS), {}
+    names = list(CONTESTANTS)
+    figures: dict[str, dict[str, list[float]]] = {}
     with api() as endpoint:
         print("cold start", file=sys.stderr)
         merge(figures, interleaved(start_rounds, names, lambda name: measure_start(name, endpoint)))

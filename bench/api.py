@@ -50,4 +50,4 @@ async def serve(port: int, delay: float, certificate: str | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:] or [None]))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if sys.argv[3:] else None))

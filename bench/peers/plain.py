@@ -2,6 +2,7 @@
 
 import os
 
+import flask
 import functions_framework
 import requests
 from cloudevents.conversion import to_structured
@@ -13,7 +14,7 @@ endpoint = os.environ["REAPER_API_ENDPOINT"]
 
 
 @functions_framework.http
-def delete_backup(request):
+def delete_backup(request: flask.Request) -> tuple[bytes, int, dict[str, str]]:
     """Delete the backup an event names."""
     data = from_http(request.headers, request.get_data()).data
     answer = session.delete(f"{endpoint}/v3/{data['project_id']}/backups/{data['backup_id']}", timeout=20)

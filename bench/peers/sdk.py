@@ -2,6 +2,7 @@
 
 import os
 
+import flask
 import functions_framework
 from cloudevents.conversion import to_structured
 from cloudevents.http import CloudEvent, from_http
@@ -22,7 +23,7 @@ client = (
 
 
 @functions_framework.http
-def delete_backup(request):
+def delete_backup(request: flask.Request) -> tuple[bytes, int, dict[str, str]]:
     """Delete the backup an event names."""
     data = from_http(request.headers, request.get_data()).data
     answer = client.delete_gauss_my_sql_backup(DeleteGaussMySqlBackupRequest(backup_id=data["backup_id"]))
