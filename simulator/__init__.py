@@ -1,6 +1,7 @@
 """A stateful stand-in for the TaurusDB backup API and IAM of Huawei Cloud, with faults on demand.
 
 In a test: `with Simulator() as sim:` and talk to `sim.url`. As a process: `python -m simulator --port 8001`.
+EventGrid's PutEvents is there too, and `functiongraph` calls a function as FunctionGraph does.
 What the cloud does is taken from its documentation; where that is silent, a comment says what was chosen.
 "§n" in this package is a section of the project's fact sheet `huawei-api.md`.
 
@@ -16,9 +17,21 @@ Control over HTTP, under `/_simulator/`, without a token; JSON both ways; never 
     POST            reset      account, clock, calls and faults as they were at the start
 """
 
-from .account import AccessKey, Account, Backup, Datastore, Throttle, Token, User
+from .account import AccessKey, Account, Backup, Channel, Datastore, Throttle, Token, User
 from .exchange import Call
 from .faults import Fault
 from .server import Simulator
 
-__all__ = ["AccessKey", "Account", "Backup", "Call", "Datastore", "Fault", "Simulator", "Throttle", "Token", "User"]
+__all__ = [
+    "AccessKey",
+    "Account",
+    "Backup",
+    "Call",
+    "Channel",
+    "Datastore",
+    "Fault",
+    "Simulator",
+    "Throttle",
+    "Token",
+    "User",
+]

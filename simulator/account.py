@@ -94,6 +94,20 @@ class AccessKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """A custom channel of EventGrid.
+
+    Args:
+        sources: the names of its custom sources.
+        events: what it has taken, oldest first.
+    """
+
+    id: str
+    sources: Collection[str]
+    events: list[Mapping[str, Json]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Throttle:
     """At most `limit` requests of one user in any `seconds`; the refusal says `Retry-After` if that is set."""
 
@@ -145,6 +159,7 @@ class Account:
         users: Iterable[User] = (),
         tokens: Iterable[Token] = (),
         access_keys: Iterable[AccessKey] = (),
+        channels: Iterable[Channel] = (),
         absent: str = "DBS.201203",
         token_life: float = 86_400.0,
         throttle: Throttle | None = None,
@@ -153,6 +168,7 @@ class Account:
         self.projects = dict(projects)
         self._beginning = (tuple(backups), tuple(tokens), absent, token_life, throttle)
         self._credentials = (tuple(users), tuple(access_keys))
+        self._channels = tuple(channels)
         self.reset()
 
     @classmethod
@@ -165,6 +181,7 @@ class Account:
             "users": [User(**item) for item in data.get("users", [])],
             "tokens": [Token(**item) for item in data.get("tokens", [])],
             "access_keys": [AccessKey(**item) for item in data.get("access_keys", [])],
+            "channels": [Channel(**item) for item in data.get("channels", [])],
             "throttle": throttle and Throttle(**throttle),
         }
         return cls(**data | made)
@@ -177,6 +194,7 @@ class Account:
         users, access_keys = self._credentials
         self.users = {(user.domain, user.name): user for user in users}
         self.access_keys = {key.access: key for key in access_keys}
+        self.channels = {channel.id: replace(channel, events=[]) for channel in self._channels}
         self.user_lockout = Lockout(limit=5, seconds=900)  # IAM's default policy
         self.key_lockout = Lockout(limit=6, seconds=300)  # "more than five consecutive times": §4
         self._recent: dict[str, deque[float]] = defaultdict(deque)

@@ -24,6 +24,9 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
     "APIGW.0301": (401, "Incorrect IAM authentication information", "IAM认证信息错误"),
     "APIGW.0307": (401, "The token must be updated", "Token需要更新"),
     "APIGW.0308": (429, "The throttling threshold has been reached", "已达到流控阈值"),
+    "EG.00513000": (400, "Invalid parameters.", "参数错误。"),
+    "EG.00513005": (400, "The event channel does not exist.", "事件通道不存在。"),
+    "EG.00533007": (400, "The events are too large in all.", "事件总大小超限。"),
     "IAM.0002": (403, "You are not authorized to perform the requested action.", "没有权限执行该操作。"),
     "IAM.0004": (404, "Could not find project", "未找到项目"),
     "IAM.0011": (400, "Request body is invalid.", "请求体无效。"),
@@ -54,4 +57,4 @@ class ApiError(Exception):
         if self.code.startswith("IAM.") and self.code != "IAM.0061":
             return {"error": {"message": message, "code": status, "title": HTTPStatus(status).phrase}}
         body = {"error_code": self.code, "error_msg": message}
-        return body | {"request_id": request.id} if self.code.startswith("APIGW.") else body
+        return body | {"request_id": request.id} if self.code.startswith(("APIGW.", "EG.")) else body

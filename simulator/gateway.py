@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
-from . import api, iam, signatures
+from . import api, eventgrid, iam, signatures
 from .account import AccessKey, Account, Throttle, Token
 from .errors import ApiError
 from .exchange import Answer, Json, Request
@@ -15,6 +15,7 @@ _ROUTES: Final[tuple[tuple[str, re.Pattern[str], Callable[..., Json]], ...]] = (
     # What a deletion with an empty backup id becomes, "give or take a final slash" (§2).
     ("DELETE", re.compile(r"/v3/([^/]+)/backups/?"), api.delete_backups),
     ("DELETE", re.compile(r"/v3/([^/]+)/backups/([^/]+)"), api.delete_backup),
+    ("POST", re.compile(r"/v1/([^/]+)/channels/([^/]+)/events"), eventgrid.put_events),
 )
 
 
@@ -35,7 +36,8 @@ def _carry_out(account: Account, request: Request) -> Answer:
         if match is not None and method == request.method:
             project_id, *rest = map(unquote, match.groups())
             _admit(account, request, project_id)
-            return Answer(200, operation(account, request, project_id, *rest))
+            answered = operation(account, request, project_id, *rest)
+            return answered if isinstance(answered, Answer) else Answer(200, answered)
     raise ApiError("APIGW.0101")
 
 
