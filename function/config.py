@@ -30,9 +30,8 @@ from .variables import (
 )
 
 SECOND: Final = timedelta(seconds=1)
-MAX_DEADLINE: Final = (
-    25  # seconds: after SIGTERM gunicorn ends a worker, and the delivery in it, after 30 (graceful_timeout)
-)
+# Seconds. After SIGTERM gunicorn ends a worker, and the delivery in it, when its graceful_timeout of 30 s is over.
+MAX_DEADLINE: Final = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ class Reader:
         """
         faults = list(dict.fromkeys((*self.faults, *name_faults(self._env))))
         if len(faults) > 1:
-            raise ConfigError("\n  ".join((f"{len(faults)} settings are wrong:", *faults)))
+            raise ConfigError("\n  ".join((f"{len(faults)} faults in the environment:", *faults)))
         if faults:
             raise ConfigError(faults[0])
 

@@ -51,7 +51,7 @@ def told(message: str) -> list[str]:
     first, *lines = message.split("\n")
     if not lines:
         return [first]
-    assert first == f"{len(lines)} settings are wrong:"
+    assert first == f"{len(lines)} faults in the environment:"
     assert all(line.startswith("  ") for line in lines)
     return [line.removeprefix("  ") for line in lines]
 
@@ -295,7 +295,7 @@ def test_all_faults_are_told_at_once_each_in_its_line() -> None:
         Config.from_env(env)
 
     assert str(raised.value) == (
-        "6 settings are wrong:\n"
+        "6 faults in the environment:\n"
         "  HW_AUTH_TOKEN must hold printable ASCII characters without white space around (not shown)\n"
         "  HW_REGION_NAME must be set, or REAPER_API_ENDPOINT instead\n"
         "  REAPER_ALLOWED_PROJECT_IDS must be set with REAPER_GUARDS=strict\n"
@@ -580,6 +580,7 @@ def test_strict_bounds_the_age_of_an_event_and_a_setting_can_only_tighten_it() -
 def test_what_is_in_force_names_every_setting_and_of_a_credential_only_the_variables() -> None:
     in_force = config(USER, REAPER_DRY_RUN="true").in_force()
 
+    assert in_force.keys() == {field.name for field in fields(Config)}
     assert in_force["credential"] == ["HW_USER_PASSWORD"]
     assert in_force["policy"] == asdict(Policy(dry_run=True, allowed_projects=frozenset({PROJECT})))
     assert USER["HW_USER_PASSWORD"] not in str(in_force)
