@@ -7,7 +7,15 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from .cloud.credentials import PASSWORD, Secret, User, read_together
+from .cloud.credentials import (
+    PASSWORD,
+    CredentialSettings,
+    KeySettings,
+    Secret,
+    TokenSettings,
+    UserSettings,
+    read_together,
+)
 from .cloud.engines.taurusdb import TAURUSDB
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
@@ -52,13 +60,12 @@ class Config:
 
     Args:
         endpoint: scheme, host and port of the API.
-        credential: one secret is a token, several are the parts of a key.
         threads: how many deliveries the framework runs at once.
         ca_bundle: None for the certificates of `requests`.
     """
 
     endpoint: str
-    credential: Secret | tuple[Secret, ...] | User
+    credential: CredentialSettings
     policy: Policy
     language: str
     deadline_seconds: float
@@ -90,7 +97,7 @@ class Config:
         config = cls(
             endpoint=_endpoint(reader),
             credential=credential,
-            policy=_policy(reader, user=isinstance(credential, User)),
+            policy=_policy(reader, user=isinstance(credential, UserSettings)),
             language=reader.optional("REAPER_API_LANGUAGE", one_of("en-us", "zh-cn"), "en-us"),
             deadline_seconds=reader.optional("REAPER_DEADLINE_SECONDS", seconds(MAX_DEADLINE), 20.0),
             event_source=reader.optional("REAPER_EVENT_SOURCE", uri_reference, "/backup-reaper"),
@@ -108,7 +115,7 @@ class Config:
 
     def in_force(self) -> dict[str, object]:
         """Every setting by its name, for the log; secrets by the variables they came from, the sink by its host."""
-        shown = asdict(self) | {"credential": [secret.variable for secret in self._secrets()]}
+        shown = asdict(self) | {"credential": [secret.variable for secret in self.credential.secrets]}
         if self.sink:
             shown["sink"] = asdict(self.sink) | {"url": _host(self.sink.url)}
         return shown
@@ -116,7 +123,7 @@ class Config:
     @property
     def origins(self) -> list[str]:
         """The URLs of all that will be asked."""
-        iam = self.credential.auth_url if isinstance(self.credential, User) else None
+        iam = self.credential.auth_url if isinstance(self.credential, UserSettings) else None
         return [url for url in (self.endpoint, iam, self.sink and self.sink.url) if url]
 
     @property
@@ -125,20 +132,11 @@ class Config:
         return [
             secret
             for secret in (
-                *(known.value for known in self._secrets()),
+                *(known.value for known in self.credential.secrets),
                 urlsplit(self.sink.url if self.sink else "").query,
             )
             if secret
         ]
-
-    def _secrets(self) -> tuple[Secret, ...]:
-        match self.credential:
-            case User(password=password):
-                return (password,)
-            case Secret() as token:
-                return (token,)
-            case key:
-                return key
 
 
 def _host(url: str) -> str:
@@ -156,35 +154,43 @@ def _endpoint(reader: Reader) -> str:
     return ""
 
 
-def _credential(reader: Reader) -> Secret | tuple[Secret, ...] | User:
-    kinds = {
-        "a token": ("HW_AUTH_TOKEN",),
-        "an IAM user": ("HW_USER_NAME", "HW_USER_PASSWORD", "HW_DOMAIN_NAME"),
-        "an access key": ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN"),
-    }
-    found = {kind: names for kind, variables in kinds.items() if (names := reader.any_of(variables))}
-    match list(found):
-        case ["a token"]:
-            return reader.secret("HW_AUTH_TOKEN")
-        case ["an IAM user"]:
-            return User(
-                name=reader.required("HW_USER_NAME", line, ""),
-                password=reader.secret("HW_USER_PASSWORD", PASSWORD),
-                domain=reader.required("HW_DOMAIN_NAME", line, ""),
-                auth_url=_auth_url(reader),
-            )
-        case ["an access key"]:
-            return _key(reader, temporary=any("TOKEN" in name for name in found["an access key"]))
-    listed = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in found.items())
+def _credential(reader: Reader) -> CredentialSettings:
+    token = reader.any_of(["HW_AUTH_TOKEN"])
+    user = reader.any_of(["HW_USER_NAME", "HW_USER_PASSWORD", "HW_DOMAIN_NAME"])
+    key = reader.any_of(["HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN"])
+    match bool(token), bool(user), bool(key):
+        case True, False, False:
+            return TokenSettings(reader.secret("HW_AUTH_TOKEN"))
+        case False, True, False:
+            return _user(reader)
+        case False, False, True:
+            return _key(reader)
+    kinds = {"a token": token, "an IAM user": user, "an access key": key}
+    found = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in kinds.items() if names)
     none = "none, of HW_AUTH_TOKEN, HW_USER_NAME and HW_ACCESS_KEY with what belongs to each"
-    reader.faults.append(f"exactly one kind of credential must be set; found: {listed or none}")
-    return ()
+    reader.faults.append(f"exactly one kind of credential must be set; found: {found or none}")
+    return TokenSettings(Secret("HW_AUTH_TOKEN"))  # never used: this fault ends the start
 
 
-def _key(reader: Reader, *, temporary: bool) -> tuple[Secret, ...]:
-    names = ("HW_ACCESS_KEY", "HW_SECRET_KEY", *(("HW_SECURITY_TOKEN",) if temporary else ()))
-    key = tuple(reader.secret(name) for name in names)
-    reader.check(lambda: read_together(key))
+def _user(reader: Reader) -> UserSettings:
+    return UserSettings(
+        name=reader.required("HW_USER_NAME", line, ""),
+        password=reader.secret("HW_USER_PASSWORD", PASSWORD),
+        domain=reader.required("HW_DOMAIN_NAME", line, ""),
+        auth_url=_auth_url(reader),
+    )
+
+
+def _key(reader: Reader) -> KeySettings:
+    temporary = reader.any_of(["HW_SECURITY_TOKEN"])
+    before = len(reader.faults)
+    key = KeySettings(
+        access_key=reader.secret("HW_ACCESS_KEY"),
+        secret_key=reader.secret("HW_SECRET_KEY"),
+        security_token=reader.secret("HW_SECURITY_TOKEN") if temporary else None,
+    )
+    if len(reader.faults) == before:  # each part can be read: can they be read together?
+        reader.check(lambda: read_together(key.secrets))
     return key
 
 

@@ -6,12 +6,13 @@ Run by the functions framework: `functions-framework --source function/main.py -
 import gc
 import logging
 import os
+from typing import assert_never
 
 import flask
 import functions_framework
 
 from .cloud.client import BackupClient
-from .cloud.credentials import Credential, KeyPair, Secret, Token, User
+from .cloud.credentials import Credential, KeyPair, KeySettings, Token, TokenSettings, UserSettings
 from .cloud.engines.taurusdb import TAURUSDB
 from .config import Config
 from .door import Door
@@ -45,14 +46,17 @@ def build(config: Config) -> Door:
 
 def _credential(config: Config, transport: Transport) -> Credential:
     match config.credential:
-        case Secret() as token:
-            return Token(token)
-        case User() as user:
+        case TokenSettings() as settings:
+            return Token(settings)
+        case KeySettings() as settings:
+            return KeyPair(settings)
+        case UserSettings() as settings:
             from .cloud.iam import UserTokens  # the other kinds start without it
 
-            return UserTokens(user, transport.exchange)
-        case key:
-            return KeyPair(key)
+            allowed = config.policy.allowed_projects or ()
+            return UserTokens(settings, transport.exchange, max_projects=len(allowed))
+        case _:
+            assert_never(config.credential)
 
 
 try:

@@ -77,13 +77,15 @@ class Reader:
 
     def secret(self, name: str, form: re.Pattern[str] = TOKEN) -> Secret:
         """A secret by value, or in the file that `…_FILE` names; it must be readable now."""
-        path = self.optional(f"{name}_FILE", Path, None)
-        if self.has(name) == (path is not None):
+        by_value, in_file = self.has(name), self.has(f"{name}_FILE")
+        if in_file:
+            secret = Secret(f"{name}_FILE", path=Path(self._env[f"{name}_FILE"]), form=form)
+        else:
+            secret = Secret(name, self._env.get(name, ""), form=form)
+        if by_value == in_file:
             self.faults.append(f"either {name} or {name}_FILE must be set")
-        secret = (
-            Secret(f"{name}_FILE", path=path, form=form) if path else Secret(name, self._env.get(name, ""), form=form)
-        )
-        self.check(secret.read)
+        else:
+            self.check(secret.read)
         return secret
 
     def check(self, read: Callable[[], object]) -> None:

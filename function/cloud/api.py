@@ -10,6 +10,7 @@ from ..backups import Backup, Deleted, Failed
 from ..errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from ..exchange import Answer
 from .engines.engine import Engine
+from .lockout import Verdict
 from .refusals import MAX_CODE_CHARS, Meaning, Refusal, has_error, read_object, read_request_id, read_text
 
 PAGE_SIZE: Final = 100  # the most the API gives
@@ -45,14 +46,15 @@ def page_path(project_id: str, instance_id: str, offset: int) -> str:
     return f"/v3/{project_id}/backups?{query}"
 
 
-def accepts_credential(answer: Answer, engine: Engine) -> bool | None:
-    """Whether the answer accepts or refuses the credential; None where it tells neither."""
+def read_verdict(answer: Answer, engine: Engine) -> Verdict:
+    """What the answer says about the credential."""
     if 200 <= answer.status < 300:
-        return True
+        return Verdict.ACCEPTED
     refusal = Refusal.read(answer)
     if refusal.meaning(engine.codes) is Meaning.TOKEN:
-        return False
-    return True if refusal.error_code.startswith("DBS.") else None  # the database service: the gateway let us through
+        return Verdict.REFUSED
+    # A code of the database service: the gateway let the request through.
+    return Verdict.ACCEPTED if refusal.error_code.startswith("DBS.") else Verdict.UNKNOWN
 
 
 def read_deletion(answer: Answer, engine: Engine) -> Deleted | Failed | Unproven:

@@ -11,6 +11,7 @@ from ..exchange import Answer, Request, read_date
 from . import api
 from .credentials import Credential
 from .engines.engine import Engine
+from .lockout import Verdict
 
 MAX_PAGES: Final = 20
 
@@ -103,19 +104,22 @@ class BackupClient:
     def _call(self, method: str, path: str, project_id: str, delivery: Delivery) -> Answer:
         """Send a request; where its credential is refused and there is a newer one, send it once more a delivery."""
         request = Request(method, self._endpoint + path, {"X-Language": self._language})
-        answer, newer = self._ask(request, project_id, delivery)
-        if newer:
+        sent, answer, verdict = self._ask(request, project_id, delivery)
+        if verdict is Verdict.REFUSED and not delivery.renewed and self._credential.renew(sent, project_id):
             delivery.renewed = True
-            answer, _ = self._ask(request, project_id, delivery)
+            _, answer, _ = self._ask(request, project_id, delivery)
         delivery.api_time = read_date(answer.headers.get("date")) or delivery.api_time
         return answer
 
-    def _ask(self, request: Request, project_id: str, delivery: Delivery) -> tuple[Answer, bool]:
-        """The answer, and whether to ask again."""
+    def _ask(self, request: Request, project_id: str, delivery: Delivery) -> tuple[Request, Answer, Verdict]:
+        """What was sent, the answer, and what it says about the credential."""
         if delivery.traceparent:
             request = request.with_headers({"traceparent": delivery.traceparent})
-        with self._credential.attempt(request, project_id, delivery) as attempt:
-            answer = attempt.without_secrets(self._exchange(attempt.request, delivery))
-            attempt.accepted, attempt.date = api.accepts_credential(answer, self._engine), answer.headers.get("date")
-        refused = attempt.accepted is False and not delivery.renewed
-        return answer, refused and self._credential.renew(attempt.request, project_id)
+        authorized = self._credential.authorize(request, project_id, delivery)
+        verdict, date = Verdict.UNANSWERED, None
+        try:
+            answer = authorized.without_secrets(self._exchange(authorized.request, delivery))
+            verdict, date = api.read_verdict(answer, self._engine), answer.headers.get("date")
+        finally:
+            authorized.settle(verdict, date)
+        return authorized.request, answer, verdict

@@ -1,11 +1,14 @@
-"""IAM's wire format, pure, and the tokens of an IAM user (huawei-api.md §5)."""
+"""IAM's wire format, pure, and the tokens of an IAM user.
+
+Source: Huawei Cloud, "IAM: API Reference, Obtaining a User Token Through Password Authentication".
+"""
 
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,14 +16,22 @@ from ..delivery import Delivery
 from ..errors import ApiDeniedError, ApiUnavailableError
 from ..exchange import Answer, Request
 from ..strict_json import read_json
-from .credentials import TOKEN, Attempt, Trial, User
+from .credentials import TOKEN, AuthorizedRequest, UserSettings, without_secrets
+from .lockout import LockoutGuard, Verdict
 from .refusals import Refusal
 
-MAX_PROJECTS: Final = 64
 MARGIN: Final = timedelta(minutes=5)  # a token must outlast the delivery it is used for, and a clock that is a bit off
 
 
-def token_request(user: User, password: str, project_id: str) -> Request:
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token of one project, and until when to use it."""
+
+    value: str = field(repr=False)
+    until: datetime
+
+
+def token_request(user: UserSettings, password: str, project_id: str) -> Request:
     """Asks for a token of one project."""
     identity = {"name": user.name, "password": password, "domain": {"name": user.domain}}
     auth = {
@@ -31,11 +42,11 @@ def token_request(user: User, password: str, project_id: str) -> Request:
     return Request("POST", f"{user.auth_url}/auth/tokens?nocatalog=true", headers, json.dumps({"auth": auth}).encode())
 
 
-def read_token(answer: Answer, now: datetime) -> tuple[str, datetime]:
-    """A token, and until when to use it.
+def read_token(answer: Answer, now: datetime) -> IssuedToken:
+    """The token in IAM's answer.
 
     Raises:
-        ApiDeniedError: an operator must mend the user, its password, its rights or the project.
+        ApiDeniedError: an operator must correct the user, its password, its rights or the project.
         ApiUnavailableError: throttled, broken, or no token that a header could carry.
     """
     if answer.status != 201:
@@ -50,7 +61,18 @@ def read_token(answer: Answer, now: datetime) -> tuple[str, datetime]:
         until = None
     if until is None or not TOKEN.fullmatch(token):
         raise ApiUnavailableError("BROKEN_ANSWER", "IAM's 201 holds no usable token", http_status=201)
-    return token, until
+    return IssuedToken(token, until)
+
+
+def read_verdict(answer: Answer) -> Verdict:
+    """What IAM's answer says about the password."""
+    match answer.status:
+        case 201:
+            return Verdict.ACCEPTED
+        case 401:
+            return Verdict.REFUSED
+        case _:
+            return Verdict.UNKNOWN
 
 
 def _life(body: Any, now: datetime) -> timedelta:
@@ -61,57 +83,83 @@ def _life(body: Any, now: datetime) -> timedelta:
 
 
 class UserTokens:
-    """Tokens of an IAM user, one a project, fetched when they are needed."""
+    """Tokens of an IAM user, one for each project, fetched when they are needed.
 
-    def __init__(self, user: User, exchange: Callable[[Request, Delivery], Answer]) -> None:
+    Args:
+        max_projects: how many tokens are kept; the least recently used goes first.
+    """
+
+    def __init__(
+        self,
+        user: UserSettings,
+        exchange: Callable[[Request, Delivery], Answer],
+        *,
+        max_projects: int,
+        guard: LockoutGuard | None = None,
+    ) -> None:
         self._user = user
         self._exchange = exchange
-        self._trial = Trial()
+        self._max_projects = max_projects
+        self._guard = guard or LockoutGuard(one_at_a_time=True)
         self._lock = threading.Lock()
-        self._tokens: OrderedDict[str, Future[tuple[str, datetime]]] = OrderedDict()
+        self._tokens: OrderedDict[str, Future[IssuedToken]] = OrderedDict()  # what is done in it is a token, no error
 
-    @contextmanager
-    def attempt(self, request: Request, project_id: str, delivery: Delivery) -> Iterator[Attempt]:
+    def authorize(self, request: Request, project_id: str, delivery: Delivery) -> AuthorizedRequest:
         """The request with a token of the project."""
-        token = self._token(project_id, delivery)
-        yield Attempt(request.with_headers({"X-Auth-Token": token}), [token])
+        token = self._token(project_id, delivery).value
+        return AuthorizedRequest(request.with_headers({"X-Auth-Token": token}), [token])
 
     def renew(self, refused: Request, project_id: str) -> bool:
         """Always: whoever asks next fetches a new token, unless another delivery has."""
         with self._lock:
             known = self._tokens.get(project_id)
-            if known and known.done() and known.result()[0] == refused.headers["X-Auth-Token"]:
+            if known and known.done() and known.result().value == refused.headers["X-Auth-Token"]:
                 del self._tokens[project_id]
         return True
 
-    def _token(self, project_id: str, delivery: Delivery) -> str:
-        """The project's token; one delivery fetches it, the others wait for what becomes of that."""
-        with self._lock:
-            token = self._tokens.get(project_id)
-            fetches = token is None or (token.done() and token.result()[1] <= delivery.now)
-            if token is None or fetches:
-                token = self._tokens[project_id] = Future()
-            self._tokens.move_to_end(project_id)
-            if len(self._tokens) > MAX_PROJECTS:
-                self._tokens.popitem(last=False)
-        if fetches:
-            self._fetch(token, project_id, delivery)
+    def _token(self, project_id: str, delivery: Delivery) -> IssuedToken:
+        """The project's token; one delivery fetches it, the others wait for the result."""
+        expected, is_ours = self._expect(project_id, delivery.now)
+        if is_ours:
+            self._fetch(expected, project_id, delivery)
         try:
-            return token.result(timeout=max(0.0, delivery.left()))[0]
+            return expected.result(timeout=max(0.0, delivery.left()))
         except TimeoutError:
             raise ApiUnavailableError("NO_TOKEN", "IAM has not answered yet") from None
 
-    def _fetch(self, token: Future[tuple[str, datetime]], project_id: str, delivery: Delivery) -> None:
+    def _expect(self, project_id: str, now: datetime) -> tuple[Future[IssuedToken], bool]:
+        """The project's token, which may be under way, and whether it is ours to fetch."""
+        with self._lock:
+            known = self._tokens.get(project_id)
+            if known and not (known.done() and known.result().until <= now):
+                self._tokens.move_to_end(project_id)
+                return known, False
+            expected: Future[IssuedToken] = Future()
+            self._tokens.pop(project_id, None)
+            self._tokens[project_id] = expected
+            if len(self._tokens) > self._max_projects:
+                self._tokens.popitem(last=False)
+            return expected, True
+
+    def _fetch(self, expected: Future[IssuedToken], project_id: str, delivery: Delivery) -> None:
+        """Ask IAM; whatever comes of it, those who wait for the token learn it."""
         try:
-            password = self._user.password.read()
-            request = token_request(self._user, password, project_id)
-            with self._trial.of(request, [password], delivery) as attempt:
-                answer = attempt.without_secrets(self._exchange(attempt.request, delivery))
-                # Never proven, so one request at a time: after a change of the password every project asks at once.
-                attempt.accepted = False if answer.status == 401 else None
-            token.set_result(read_token(answer, delivery.now))
-        except BaseException as error:  # whatever it is, the others must not wait for it
+            answer = self._ask(project_id, delivery)
+            expected.set_result(read_token(answer, delivery.now))
+        except Exception as error:
             with self._lock:
-                if self._tokens.get(project_id) is token:
+                if self._tokens.get(project_id) is expected:  # not what another delivery expects by now
                     del self._tokens[project_id]
-            token.set_exception(error)
+            expected.set_exception(error)
+
+    def _ask(self, project_id: str, delivery: Delivery) -> Answer:
+        password = self._user.password.read()
+        use = self._guard.begin([password], delivery, project_id)
+        verdict = Verdict.UNANSWERED
+        try:
+            request = token_request(self._user, password, project_id)
+            answer = without_secrets(self._exchange(request, delivery), [password])
+            verdict = read_verdict(answer)
+        finally:
+            self._guard.settle(use, verdict, "correct the password, or the user's role in the project")
+        return answer

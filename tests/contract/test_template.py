@@ -11,7 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from function.cloud.credentials import Secret, User
+from function.cloud.credentials import KeySettings, TokenSettings, UserSettings
 from function.config import Config
 from function.errors import ConfigError
 from function.events.contract import EXPIRED, FAILED, RESULT_TYPES
@@ -289,8 +289,8 @@ class TestTheEnvironment:
     def test_the_credential_is_read_from_the_secret_s_files(self, env: Mapping[str, str]) -> None:
         credential = Config.from_env(env).credential
 
-        assert isinstance(credential, tuple)
-        assert [secret.read() for secret in credential] == list(KEY.values())
+        assert isinstance(credential, KeySettings)
+        assert [secret.read() for secret in credential.secrets] == list(KEY.values())
 
     def test_the_credentials_in_comments_work_as_well(self, env: dict[str, str], tmp_path: Path) -> None:
         without = {
@@ -299,8 +299,8 @@ class TestTheEnvironment:
         token = {name: at(tmp_path, value) for name, value in ALTERNATIVES.items() if name == "HW_AUTH_TOKEN_FILE"}
         user = {name: at(tmp_path, value) for name, value in ALTERNATIVES.items() if re.match("HW_(USER|DOMAIN)", name)}
 
-        assert isinstance(Config.from_env({**without, **token}).credential, Secret)
-        assert isinstance(Config.from_env({**without, **user}).credential, User)
+        assert isinstance(Config.from_env({**without, **token}).credential, TokenSettings)
+        assert isinstance(Config.from_env({**without, **user}).credential, UserSettings)
         assert set(ALTERNATIVES) == {*token, *user, "REAPER_DRY_RUN"}
         assert Config.from_env({**env, "REAPER_DRY_RUN": ALTERNATIVES["REAPER_DRY_RUN"]}).policy.dry_run
 

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from function.backups import Deleted, Failed, Outcome, Skipped
 from function.cloud.client import BackupClient
-from function.cloud.credentials import Secret, Token
+from function.cloud.credentials import Secret, Token, TokenSettings
 from function.cloud.engines.taurusdb import TAURUSDB
 from function.delivery import Delivery
 from function.errors import NotFinalError
@@ -153,7 +153,7 @@ class GuardedAccount(RuleBasedStateMachine):
         super().__init__()
         self.account = Account(projects={ALLOWED: "a", FOREIGN: "f"}, tokens=[IssuedToken("token")])
         self.upstream = Upstream(self.account)
-        credential = Token(Secret("HW_AUTH_TOKEN", "token"))
+        credential = Token(TokenSettings(Secret("HW_AUTH_TOKEN", "token")))
         self.client = BackupClient(TAURUSDB, "https://api.example", "en-us", credential, self.upstream.exchange)
         self.policy = Policy()
         self.known: dict[str, Backup] = {}  # as they are, or last were

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from function.backups import Backup, Deleted, Failed
 from function.cloud.api import (
     Unproven,
-    accepts_credential,
     delete_path,
     find_path,
     page_path,
     read_backups,
     read_deletion,
     read_found,
+    read_verdict,
 )
 from function.cloud.engines.taurusdb import ROWS, TAURUSDB
+from function.cloud.lockout import Verdict
 from function.cloud.refusals import SHARED_ROWS, Refusal
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.exchange import Answer
@@ -165,9 +166,8 @@ def check(status: int, code: str, expected: str) -> None:
     answer = as_json({"error_code": code, "error_msg": "text"}, status=status)
 
     assert verdict(answer) == ("denied" if expected == "token" else expected)
-    assert accepts_credential(answer, TAURUSDB) is (
-        False if expected == "token" else True if code.startswith("DBS.") else None
-    )
+    accepted = Verdict.ACCEPTED if code.startswith("DBS.") else Verdict.UNKNOWN
+    assert read_verdict(answer, TAURUSDB) is (Verdict.REFUSED if expected == "token" else accepted)
 
 
 @pytest.mark.parametrize(("expected", "status", "code"), PAIRS)
@@ -236,7 +236,7 @@ def test_without_a_code_the_status_decides(status: int, expected: str, body: byt
     answer = Answer(status, {}, body)
 
     assert verdict(answer) == ("denied" if expected == "token" else expected)
-    assert accepts_credential(answer, TAURUSDB) is (False if expected == "token" else None)
+    assert read_verdict(answer, TAURUSDB) is (Verdict.REFUSED if expected == "token" else Verdict.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -505,9 +505,12 @@ def test_a_redirect_is_never_a_deletion(status: int) -> None:
     assert verdict(answer) == "unavailable"
 
 
-@pytest.mark.parametrize(("status", "expected"), [(199, None), (200, True), (204, True), (299, True), (300, None)])
-def test_a_success_accepts_the_credential(status: int, expected: bool | None) -> None:
-    assert accepts_credential(Answer(status, {}, b"<html>"), TAURUSDB) is expected
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(199, "UNKNOWN"), (200, "ACCEPTED"), (204, "ACCEPTED"), (299, "ACCEPTED"), (300, "UNKNOWN")],
+)
+def test_a_success_accepts_the_credential(status: int, expected: str) -> None:
+    assert read_verdict(Answer(status, {}, b"<html>"), TAURUSDB).name == expected
 
 
 def loaded(body: bytes) -> Any:

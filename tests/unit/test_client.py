@@ -1,8 +1,7 @@
 """Which calls one command needs: DESIGN §2, "Calls bounded", read-back and the single renewal."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -13,8 +12,9 @@ from hypothesis import strategies as st
 
 from function.backups import Backup, Deleted, Failed
 from function.cloud.client import MAX_PAGES, BackupClient
-from function.cloud.credentials import Attempt
+from function.cloud.credentials import AuthorizedRequest
 from function.cloud.engines.taurusdb import TAURUSDB
+from function.cloud.lockout import Verdict
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.exchange import Answer, Request
@@ -43,18 +43,18 @@ class Tokens:
 
     def __init__(self, *tokens: str) -> None:
         self.tokens = list(tokens)
-        self.settled: list[tuple[str, bool | None, str | None]] = []
+        self.settled: list[tuple[str, Verdict, str | None]] = []
         self.deliveries: list[Delivery] = []
 
-    @contextmanager
-    def attempt(self, request: Request, project_id: str, delivery: Delivery) -> Iterator[Attempt]:
+    def authorize(self, request: Request, project_id: str, delivery: Delivery) -> AuthorizedRequest:
         self.deliveries.append(delivery)
         token = f"{self.tokens[0]} of {project_id}"
-        attempt = Attempt(request.with_headers({"X-Auth-Token": token}), [token])
-        try:
-            yield attempt
-        finally:
-            self.settled.append((self.tokens[0], attempt.accepted, attempt.date))
+        name = self.tokens[0]
+        return AuthorizedRequest(
+            request.with_headers({"X-Auth-Token": token}),
+            [token],
+            lambda verdict, date: self.settled.append((name, verdict, date)),
+        )
 
     def renew(self, refused: Request, project_id: str) -> bool:
         assert refused.headers["X-Auth-Token"] == f"{self.tokens[0]} of {project_id}"
@@ -106,7 +106,7 @@ def test_a_deletion_is_one_authorised_request() -> None:
     assert script.calls == [DELETE]
     assert script.requests[0].headers == {"X-Language": "zh-cn", "X-Auth-Token": f"t1 of {PROJECT}"}
     assert script.deliveries == [mine]
-    assert credential.settled == [("t1", True, None)]
+    assert credential.settled == [("t1", Verdict.ACCEPTED, None)]
 
 
 def test_a_final_refusal_is_one_call() -> None:
@@ -227,7 +227,7 @@ def test_a_refused_credential_is_renewed_and_the_request_sent_once_more() -> Non
     assert script.calls == [DELETE, DELETE]
     assert [request.headers["X-Auth-Token"] for request in script.requests] == [f"t1 of {PROJECT}", f"t2 of {PROJECT}"]
     assert script.deliveries == credential.deliveries == [mine, mine]
-    assert credential.settled == [("t1", False, None), ("t2", True, None)]
+    assert credential.settled == [("t1", Verdict.REFUSED, None), ("t2", Verdict.ACCEPTED, None)]
     assert mine.renewed
 
 
@@ -273,17 +273,22 @@ def test_a_read_back_may_take_the_renewal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "accepted"),
-    [(DENIED, True), (MAYBE_DENIED, True), (as_json({}, status=500), None), (as_json({}, status=302), None)],
+    ("answer", "verdict"),
+    [
+        (DENIED, Verdict.ACCEPTED),
+        (MAYBE_DENIED, Verdict.ACCEPTED),
+        (as_json({}, status=500), Verdict.UNKNOWN),
+        (as_json({}, status=302), Verdict.UNKNOWN),
+    ],
 )
-def test_another_refusal_renews_nothing(answer: Answer, accepted: bool | None) -> None:
+def test_another_refusal_renews_nothing(answer: Answer, verdict: Verdict) -> None:
     credential = Tokens("t1", "t2")
 
     with pytest.raises(NotFinalError):
         client(Script(answer, UNCLEAR), credential).delete(PROJECT, "b1", delivery())
 
     assert credential.tokens == ["t1", "t2"]
-    assert credential.settled[0] == ("t1", accepted, None)
+    assert credential.settled[0] == ("t1", verdict, None)
 
 
 def test_a_credential_learns_the_date_of_the_answer() -> None:
@@ -291,16 +296,16 @@ def test_a_credential_learns_the_date_of_the_answer() -> None:
 
     client(Script(Answer(200, {"date": "today"}, SUCCESS.body)), credential).delete(PROJECT, "b1", delivery())
 
-    assert credential.settled == [("t1", True, "today")]
+    assert credential.settled == [("t1", Verdict.ACCEPTED, "today")]
 
 
-def test_a_credential_learns_nothing_from_silence() -> None:
+def test_a_credential_learns_that_there_was_no_answer() -> None:
     credential = Tokens("t1")
 
     with pytest.raises(ApiUnavailableError):
         client(Script(NO_ANSWER), credential).delete(PROJECT, "b1", delivery())
 
-    assert credential.settled == [("t1", None, None)]
+    assert credential.settled == [("t1", Verdict.UNANSWERED, None)]
 
 
 def test_a_secret_that_the_api_echoes_is_not_passed_on() -> None:

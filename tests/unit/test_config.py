@@ -13,7 +13,7 @@ from functions_framework._http.gunicorn import GunicornApplication
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from function.cloud.credentials import PASSWORD, Secret, User
+from function.cloud.credentials import PASSWORD, KeySettings, Secret, TokenSettings, UserSettings
 from function.cloud.engines.taurusdb import TAURUSDB
 from function.config import MAX_DEADLINE, Config, SinkSettings
 from function.errors import ConfigError
@@ -59,7 +59,7 @@ def told(message: str) -> list[str]:
 def test_a_region_and_a_token_are_enough() -> None:
     assert config() == Config(
         endpoint="https://gaussdb.cn-north-4.myhuaweicloud.com",
-        credential=Secret("HW_AUTH_TOKEN", "t1"),
+        credential=TokenSettings(Secret("HW_AUTH_TOKEN", "t1")),
         policy=Policy(),
         language="en-us",
         deadline_seconds=20.0,
@@ -317,7 +317,7 @@ def test_an_iam_user_is_known_to_the_region_s_iam() -> None:
     made = config(USER)
 
     password = Secret("HW_USER_PASSWORD", "correct horse", form=PASSWORD)
-    assert made.credential == User("reaper", password, "acme", "https://iam.cn-north-4.myhuaweicloud.com/v3")
+    assert made.credential == UserSettings("reaper", password, "acme", "https://iam.cn-north-4.myhuaweicloud.com/v3")
     assert made.origins == [made.endpoint, "https://iam.cn-north-4.myhuaweicloud.com/v3"]
     assert made.secrets == ["correct horse"]
 
@@ -334,7 +334,7 @@ def test_an_iam_user_is_known_to_the_region_s_iam() -> None:
 def test_another_iam_can_be_set(url: str, expected: str) -> None:
     credential = config(USER, HW_AUTH_URL=url).credential
 
-    assert isinstance(credential, User)
+    assert isinstance(credential, UserSettings)
     assert credential.auth_url == expected
 
 
@@ -378,12 +378,13 @@ def test_a_name_that_is_no_line_is_a_fault(name: str, value: str) -> None:
 def test_a_key_may_have_a_security_token() -> None:
     made, temporary = config(KEY), config(KEY, HW_SECURITY_TOKEN="st")
 
-    assert made.credential == (Secret("HW_ACCESS_KEY", "KEY"), Secret("HW_SECRET_KEY", "s1"))
-    assert temporary.credential == (
+    access, secret, security = (
         Secret("HW_ACCESS_KEY", "KEY"),
         Secret("HW_SECRET_KEY", "s1"),
         Secret("HW_SECURITY_TOKEN", "st"),
     )
+    assert made.credential == KeySettings(access, secret)
+    assert temporary.credential == KeySettings(access, secret, security)
     assert (made.secrets, temporary.secrets) == (["KEY", "s1"], ["KEY", "s1", "st"])
 
 
@@ -398,7 +399,7 @@ def test_a_key_may_have_a_security_token() -> None:
 def test_half_a_credential_is_none(env: dict[str, str | None], missing: str) -> None:
     told = faults({name: value for name, value in env.items() if value is not None})
 
-    assert f"either {missing} or {missing}_FILE must be set" in told
+    assert told == [f"either {missing} or {missing}_FILE must be set"]
 
 
 @pytest.mark.parametrize("name", ["HW_USER_NAME", "HW_DOMAIN_NAME"])
@@ -442,7 +443,10 @@ def test_each_secret_can_be_in_a_file(tmp_path: Path, env: dict[str, str], name:
     assert f"{name}_FILE" in repr(made.credential)
     assert env[name] not in made.secrets
     assert faults(env, **{f"{name}_FILE": str(path)}) == [f"either {name} or {name}_FILE must be set"]
-    assert f"{name}_FILE: FileNotFoundError" in faults(rest, **{f"{name}_FILE": str(tmp_path / "absent")})
+    absent = tmp_path / "absent"
+    assert faults(rest, **{f"{name}_FILE": str(absent)}) == [
+        f"{name}_FILE: cannot read {absent}: No such file or directory"
+    ]
 
 
 def test_the_files_of_a_key_lie_together(tmp_path: Path) -> None:

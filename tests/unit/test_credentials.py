@@ -1,37 +1,37 @@
-"""Secrets, and what keeps them in and the cloud's locks off; issue 5. IAM's tokens are in test_iam.py."""
+"""Credentials, and what keeps them out of every output. IAM's tokens are in test_iam.py, locks in test_lockout.py."""
 
 import json
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from function.cloud.credentials import (
     MAX_SECRET_CHARS,
     PASSWORD,
-    REFUSED_FOR,
     TOKEN,
-    Attempt,
+    AuthorizedRequest,
+    Credential,
     KeyPair,
+    KeySettings,
     Secret,
     Token,
-    Trial,
-    User,
+    TokenSettings,
+    UserSettings,
     read_together,
 )
+from function.cloud.lockout import LockoutGuard, Verdict
 from function.cloud.refusals import Refusal
 from function.delivery import Delivery
-from function.errors import ApiDeniedError, ApiUnavailableError
+from function.errors import ApiDeniedError
 from function.exchange import Answer, Request
 from tests.echoing import STYLES, Style
 from tests.mounted import MountedSecret
@@ -41,11 +41,7 @@ SECOND: Final = timedelta(seconds=1)
 PROJECT: Final = "p" * 32
 REQUEST: Final = Request("DELETE", f"https://api.example/v3/{PROJECT}/backups/b1", {"X-Language": "en-us"})
 HOLDER: Final = Secret("HW_X", "5ecret")
-
-
-def delivery(after: timedelta = timedelta(), *, seconds: float = 30.0) -> Delivery:
-    """A delivery that began some time after NOW and may take so long."""
-    return Delivery(now=NOW + after, until=time.monotonic() + seconds)
+DELIVERY: Final = Delivery(now=NOW, until=time.monotonic() + 3600)
 
 
 class TestASecret:
@@ -113,63 +109,96 @@ class TestASecret:
             "HW_X must hold printable ASCII characters without white space around (not shown)"
         )
 
-    def test_in_no_file_is_refused_with_its_variable(self, tmp_path: Path) -> None:
-        with pytest.raises(ApiDeniedError, match=r"^CREDENTIAL_UNREADABLE: HW_X_FILE: FileNotFoundError$"):
-            Secret("HW_X_FILE", path=tmp_path / "none").read()
+    @pytest.mark.parametrize(
+        ("name", "cause"),
+        [("none", "No such file or directory"), ("", "Is a directory"), ("a\0b", "ValueError")],
+        ids=["no file", "a directory", "no path"],
+    )
+    def test_in_no_file_is_refused_with_its_variable_and_path(self, tmp_path: Path, name: str, cause: str) -> None:
+        path = tmp_path / name
 
-    def test_in_a_directory_is_refused_with_its_variable(self, tmp_path: Path) -> None:
-        with pytest.raises(ApiDeniedError, match=r"^CREDENTIAL_UNREADABLE: HW_X_FILE: IsADirectoryError$"):
-            Secret("HW_X_FILE", path=tmp_path).read()
+        with pytest.raises(ApiDeniedError) as refusal:
+            Secret("HW_X_FILE", path=path).read()
+
+        assert str(refusal.value) == f"CREDENTIAL_UNREADABLE: HW_X_FILE: cannot read {path}: {cause}"
+
+    def test_that_stands_where_its_path_belongs_is_not_shown(self) -> None:
+        with pytest.raises(ApiDeniedError) as refusal:
+            Secret("HW_X_FILE", path=Path("MII5ecret")).read()
+
+        assert str(refusal.value) == (
+            "CREDENTIAL_UNREADABLE: HW_X_FILE: cannot read the file (no absolute path, so it is not shown):"
+            " No such file or directory"
+        )
 
     @pytest.mark.parametrize(
         "holder",
         [
             HOLDER,
-            (HOLDER, HOLDER),
-            User("reaper", HOLDER, "acme", "https://iam.example/v3"),
-            Token(HOLDER),
-            KeyPair([HOLDER, HOLDER]),
-            Attempt(REQUEST.with_headers({"X-Auth-Token": "5ecret"}), ["5ecret"]),
+            TokenSettings(HOLDER),
+            KeySettings(HOLDER, HOLDER, HOLDER),
+            UserSettings("reaper", HOLDER, "acme", "https://iam.example/v3"),
+            Token(TokenSettings(HOLDER)),
+            KeyPair(KeySettings(HOLDER, HOLDER)),
+            AuthorizedRequest(REQUEST.with_headers({"X-Auth-Token": "5ecret"}), ["5ecret"]),
+            KeyPair(KeySettings(HOLDER, HOLDER)).authorize(REQUEST, PROJECT, DELIVERY),
         ],
-        ids=lambda holder: type(holder).__name__,
     )
     def test_is_in_no_repr(self, holder: object) -> None:
         assert "5ecret" not in repr(holder)
         assert "5ecret" not in str(holder)
 
 
+def sent(credential: Credential, delivery: Delivery = DELIVERY) -> Request:
+    """A request as it is sent with a credential, which is accepted."""
+    authorized = credential.authorize(REQUEST, PROJECT, delivery)
+    authorized.settle(Verdict.ACCEPTED, None)
+    return authorized.request
+
+
 class TestAToken:
     def test_goes_into_the_header_of_the_api_page(self) -> None:
-        with Token(Secret("HW_AUTH_TOKEN", "MII")).attempt(REQUEST, PROJECT, delivery()) as attempt:
-            assert attempt.request == REQUEST.with_headers({"X-Auth-Token": "MII"})
+        credential = Token(TokenSettings(Secret("HW_AUTH_TOKEN", "MII")))
+
+        assert sent(credential) == REQUEST.with_headers({"X-Auth-Token": "MII"})
+
+    def test_is_not_shown(self) -> None:
+        authorized = Token(TokenSettings(Secret("HW_AUTH_TOKEN", "MII"))).authorize(REQUEST, PROJECT, DELIVERY)
+
+        assert authorized.without_secrets(Answer(400, {}, b"MII is wrong")).body == b"[redacted] is wrong"
 
     def test_by_value_cannot_be_renewed(self) -> None:
-        credential = Token(Secret("HW_AUTH_TOKEN", "MII"))
+        credential = Token(TokenSettings(Secret("HW_AUTH_TOKEN", "MII")))
 
-        assert not credential.renew(REQUEST.with_headers({"X-Auth-Token": "MII"}), PROJECT)
+        assert not credential.renew(sent(credential), PROJECT)
 
     def test_in_a_file_is_read_anew_for_every_request(self, tmp_path: Path) -> None:
         path = tmp_path / "token"
-        credential = Token(Secret("HW_AUTH_TOKEN_FILE", path=path))
-        sent = []
+        credential = Token(TokenSettings(Secret("HW_AUTH_TOKEN_FILE", path=path)))
+        tokens = []
         for token in ("one", "two"):
             path.write_text(token)
-            with credential.attempt(REQUEST, PROJECT, delivery()) as attempt:
-                sent.append(attempt.request.headers["X-Auth-Token"])
+            tokens.append(sent(credential).headers["X-Auth-Token"])
 
-        assert sent == ["one", "two"]
+        assert tokens == ["one", "two"]
 
     def test_in_a_file_is_newer_if_it_is_another_than_was_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "token"
         path.write_text("one\n")
-        credential, refused = (
-            Token(Secret("HW_AUTH_TOKEN_FILE", path=path)),
-            REQUEST.with_headers({"X-Auth-Token": "one"}),
-        )
+        credential = Token(TokenSettings(Secret("HW_AUTH_TOKEN_FILE", path=path)))
+        refused = sent(credential)
 
         assert not credential.renew(refused, PROJECT)
         path.write_text("two\n")
         assert credential.renew(refused, PROJECT)
+
+    def test_that_is_refused_is_used_again(self) -> None:
+        """No number of wrong tokens locks anything; and its file may change."""
+        credential = Token(TokenSettings(Secret("HW_AUTH_TOKEN", "MII")))
+        for verdict in (Verdict.REFUSED, Verdict.UNANSWERED):
+            credential.authorize(REQUEST, PROJECT, DELIVERY).settle(verdict, None)
+
+        assert sent(credential).headers["X-Auth-Token"] == "MII"
 
 
 class TestSecretsThatBelongTogether:
@@ -193,6 +222,14 @@ class TestSecretsThatBelongTogether:
         ):
             read_together(secrets)
 
+    @pytest.mark.parametrize("wrong", range(2))
+    def test_are_refused_if_one_has_another_form(self, wrong: int) -> None:
+        secrets = [Secret("A", "AK"), Secret("B", "SK")]
+        secrets[wrong] = Secret("WRONG", "5ecret with blanks")
+
+        with pytest.raises(ApiDeniedError, match="WRONG must hold printable ASCII"):
+            read_together(secrets)
+
     def test_never_mix_while_they_are_rotated(self, tmp_path: Path) -> None:
         mounted = MountedSecret(tmp_path / "key", {"ak": "0", "sk": "0"})
         secrets = [Secret("A", path=mounted / "ak"), Secret("B", path=mounted / "sk")]
@@ -213,169 +250,18 @@ class TestSecretsThatBelongTogether:
         assert read_together(secrets) == ["149", "149"]
 
 
-def tried(trial: Trial, secret: str, accepted: bool | None, during: Delivery | None = None) -> bool:
-    """Whether a secret is tried; it is answered so."""
-    with suppress(ApiDeniedError), trial.of(REQUEST, [secret], during or delivery()) as attempt:
-        attempt.accepted = accepted
-        return True
-    return False
+ACCESS_KEY: Final = Secret("HW_ACCESS_KEY", "AK")
+SECRET_KEY: Final = Secret("HW_SECRET_KEY", "SK")
+SECURITY_TOKEN: Final = Secret("HW_SECURITY_TOKEN", "STS")
 
 
-class TestATrial:
-    """Five refusals in a row lock a key or a user for minutes: huawei-api.md §4, §5."""
-
-    @pytest.mark.parametrize("after", [SECOND, 299 * SECOND])
-    def test_of_what_was_refused_is_not_repeated_for_five_minutes(self, after: timedelta) -> None:
-        trial = Trial()
-        assert tried(trial, "wrong", False)
-
-        with pytest.raises(ApiDeniedError) as refusal, trial.of(REQUEST, ["wrong"], delivery(after)):
-            pytest.fail("it is tried again")
-
-        waited, left = after.seconds, 300 - after.seconds
-        assert refusal.value.error_code == "CREDENTIAL_REFUSED"
-        assert refusal.value.error_msg.startswith(f"the cloud refused the credential {waited} s ago; correct it, or")
-        assert refusal.value.retry_after == str(left)
-
-    def test_of_what_was_refused_is_not_repeated_by_a_delivery_that_began_before(self) -> None:
-        trial = Trial()
-        assert tried(trial, "wrong", False)
-
-        assert not tried(trial, "wrong", False, delivery(-SECOND))
-
-    @pytest.mark.parametrize("after", [REFUSED_FOR, timedelta(days=1), -timedelta(days=1)], ids=str)
-    def test_is_made_again_when_time_has_passed_or_the_clock_was_set_back_far(self, after: timedelta) -> None:
-        trial = Trial()
-        assert tried(trial, "secret", False)
-
-        assert tried(trial, "secret", True, delivery(after))
-        assert tried(trial, "secret", True, delivery(after))
-
-    def test_of_another_secret_is_made_at_once(self) -> None:
-        trial = Trial()
-        assert tried(trial, "wrong", False)
-
-        assert tried(trial, "right", True)
-
-    def test_of_what_neither_was_accepted_nor_refused_is_repeated(self) -> None:
-        trial = Trial()
-
-        assert [tried(trial, "secret", None) for _ in range(3)] == [True] * 3
-
-    def test_that_fails_lets_the_next_one_have_its_turn(self) -> None:
-        trial = Trial()
-        with pytest.raises(ApiUnavailableError), trial.of(REQUEST, ["secret"], delivery()):
-            raise ApiUnavailableError("NO_ANSWER", "")
-
-        assert tried(trial, "secret", True, delivery(seconds=0))
-
-    def test_of_what_is_not_proven_is_one_at_a_time_and_nobody_waits_past_the_deadline(self) -> None:
-        trial = Trial()
-        with trial.of(REQUEST, ["secret"], delivery()):
-            began = time.monotonic()
-            with pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"):
-                tried(trial, "secret", True, delivery(seconds=0.05))
-            with pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"):
-                tried(trial, "secret", True, delivery(seconds=-1))
-        assert time.monotonic() - began < 5
-
-    def test_that_succeeds_late_proves_nothing_of_what_was_refused_meanwhile(self) -> None:
-        trial = Trial()
-        assert tried(trial, "secret", True)
-        with trial.of(REQUEST, ["secret"], delivery()) as late:
-            assert tried(trial, "secret", False)
-            late.accepted = True
-
-        assert not tried(trial, "secret", True)
-        with (
-            trial.of(REQUEST, ["secret"], delivery(REFUSED_FOR)),
-            pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"),
-        ):
-            tried(trial, "secret", True, delivery(REFUSED_FOR, seconds=0.05))
-
-    def test_of_what_is_proven_waits_for_nobody(self) -> None:
-        trial = Trial()
-        assert tried(trial, "secret", True)
-
-        with trial.of(REQUEST, ["secret"], delivery()):
-            assert tried(trial, "secret", True, delivery(seconds=0))
-
-    def test_of_what_was_proven_and_is_refused_is_the_last(self) -> None:
-        trial = Trial()
-        assert [tried(trial, "secret", accepted) for accepted in (True, False, True)] == [True, True, False]
-
-    def test_that_was_still_accepted_proves_nothing_that_was_refused_meanwhile(self) -> None:
-        trial = Trial()
-        assert tried(trial, "secret", True)
-
-        with trial.of(REQUEST, ["secret"], delivery()) as slow:
-            assert tried(trial, "secret", False)
-            slow.accepted = True
-
-        assert not tried(trial, "secret", True)
-
-    @pytest.mark.parametrize(("accepted", "tries"), [(False, 1), (True, 8)], ids=["refused", "accepted"])
-    def test_is_waited_for_by_all_others_who_then_know(self, accepted: bool, tries: int) -> None:
-        trial, here = Trial(), threading.Barrier(8)
-
-        class Waiting(Delivery):
-            def left(self) -> float:
-                here.wait(10)  # it has found the secret neither proven nor refused, and is about to wait for its turn
-                return super().left()
-
-        def try_too(number: int) -> bool:
-            # Each began a little earlier: in which order deliveries reach a turn is nobody's choice.
-            return tried(trial, "secret", accepted, Waiting(now=NOW - number * SECOND, until=time.monotonic() + 30))
-
-        with ThreadPoolExecutor(7) as pool:
-            with trial.of(REQUEST, ["secret"], delivery()) as attempt:
-                others = [pool.submit(try_too, number) for number in range(7)]
-                here.wait(10)
-                assert not any(other.done() for other in others)
-                attempt.accepted = accepted
-
-            assert 1 + sum(other.result() for other in others) == tries
-
-    def test_remembers_no_secret(self) -> None:
-        trial = Trial()
-        tried(trial, "5ecret", True)
-        tried(trial, "5ecret-too", False)
-
-        assert "5ecret" not in repr(vars(trial))
-
-    @given(
-        st.lists(
-            st.tuples(st.sampled_from("ab"), st.integers(-20, 400).map(lambda s: s * SECOND), st.booleans()),
-            max_size=12,
-        )
-    )
-    @example([("a", timedelta(), False), ("a", -SECOND, False)])
-    def test_whatever_happens_no_secret_is_tried_twice_in_five_minutes_after_a_refusal_and_with_no_other_between(
-        self, steps: list[tuple[str, timedelta, bool]]
-    ) -> None:
-        trial, now = Trial(), timedelta()
-        tries: list[tuple[str, timedelta, bool]] = []
-        for secret, passed, accepted in steps:
-            now += passed
-            if tried(trial, secret, accepted, delivery(now)):
-                tries.append((secret, now, accepted))
-
-        for (one, before, was_accepted), (other, after, _) in pairwise(tries):
-            assert was_accepted or one != other or abs(after - before) >= REFUSED_FOR
-
-
-KEY: Final = [Secret("HW_ACCESS_KEY", "AK"), Secret("HW_SECRET_KEY", "SK")]
-
-
-def attempt_with(credential: KeyPair, accepted: bool | None, date: str | None = None) -> Request:
-    with credential.attempt(REQUEST, PROJECT, delivery()) as attempt:
-        attempt.accepted, attempt.date = accepted, date
-    return attempt.request
+def settle(credential: Credential, verdict: Verdict, date: str | None = None) -> None:
+    credential.authorize(REQUEST, PROJECT, DELIVERY).settle(verdict, date)
 
 
 class TestAKeyPair:
     def test_signs_the_project_as_the_official_sdk_does_and_sends_no_token(self) -> None:
-        headers = attempt_with(KeyPair(KEY), None).headers
+        headers = sent(KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY))).headers
 
         assert headers["X-Project-Id"] == PROJECT
         assert headers["X-Sdk-Date"] == "20260301T120000Z"
@@ -384,58 +270,106 @@ class TestAKeyPair:
         assert "X-Security-Token" not in headers
 
     def test_that_is_temporary_signs_its_security_token(self) -> None:
-        headers = attempt_with(KeyPair([*KEY, Secret("HW_SECURITY_TOKEN", "STS")]), None).headers
+        headers = sent(KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY, SECURITY_TOKEN))).headers
 
         assert headers["X-Security-Token"] == "STS"
         assert ";x-sdk-date;x-security-token, " in headers["Authorization"]
 
-    def test_is_never_renewed(self) -> None:
-        credential = KeyPair(KEY)
+    def test_shows_none_of_its_parts_nor_the_signature(self) -> None:
+        key = KeySettings(Secret("A", "AK5ecret1"), Secret("S", "SK5ecret2"), Secret("T", "ST5ecret3"))
+        authorized = KeyPair(key).authorize(REQUEST, PROJECT, DELIVERY)
+        signature = authorized.request.headers["Authorization"].rpartition("=")[2]
 
-        assert not credential.renew(attempt_with(credential, False), PROJECT)
+        answer = authorized.without_secrets(Answer(400, {}, f"AK5ecret1 SK5ecret2 ST5ecret3 {signature}.".encode()))
+
+        assert answer.body == b"[redacted] [redacted] [redacted] [redacted]."
+
+    def test_is_never_renewed(self) -> None:
+        credential = KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY))
+
+        assert not credential.renew(sent(credential), PROJECT)
 
     def test_that_was_refused_is_not_tried_again(self) -> None:
-        credential = KeyPair(KEY)
-        attempt_with(credential, False)
+        credential = KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY))
+        settle(credential, Verdict.REFUSED)
+
+        with pytest.raises(ApiDeniedError, match=r"CREDENTIAL_REFUSED: .* 0 s ago: correct the credential\. "):
+            sent(credential)
+
+    def test_that_cannot_be_read_is_no_try(self, tmp_path: Path) -> None:
+        path = tmp_path / "key"
+        credential = KeyPair(KeySettings(ACCESS_KEY, Secret("HW_SECRET_KEY_FILE", path=path)))
+        with pytest.raises(ApiDeniedError, match="CREDENTIAL_UNREADABLE"):
+            sent(credential)
+
+        path.write_text("SK")
+        sent(credential)
+
+    def test_that_each_delivery_brings_along_shares_what_is_known_of_keys(self) -> None:
+        guard = LockoutGuard()
+        settle(KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY), guard), Verdict.REFUSED)
 
         with pytest.raises(ApiDeniedError, match="CREDENTIAL_REFUSED"):
-            attempt_with(credential, None)
+            sent(KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY), guard))
+        sent(KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY, SECURITY_TOKEN), guard))
 
     @pytest.mark.parametrize("changed", range(3))
     def test_is_another_if_any_part_of_it_is(self, tmp_path: Path, changed: int) -> None:
         files = ["AK", "SK", "STS"]
         mounted = MountedSecret(tmp_path / "key", dict(zip("abc", files, strict=True)))
-        credential = KeyPair([Secret(name, path=mounted / name) for name in "abc"])
-        attempt_with(credential, False)
+        credential = KeyPair(KeySettings(*(Secret(name, path=mounted / name) for name in "abc")))
+        settle(credential, Verdict.REFUSED)
 
         files[changed] += "2"
         mounted.rotate(dict(zip("abc", files, strict=True)))
 
-        attempt_with(credential, True)
+        sent(credential)
 
     @pytest.mark.parametrize(
-        ("accepted", "off", "blamed"),
+        ("off", "fault"),
         [
-            (False, timedelta(minutes=16), "our clock is -960 s off the gateway's"),
-            (False, -timedelta(hours=1), "our clock is 3600 s off the gateway's"),
-            (False, timedelta(minutes=14), None),
-            (False, None, None),
-            (True, timedelta(hours=1), None),
-            (None, timedelta(hours=1), None),
+            (timedelta(minutes=15, seconds=1), "our clock is 901 s behind the cloud's; set it"),
+            (-timedelta(hours=1), "our clock is 3600 s ahead of the cloud's; set it"),
         ],
     )
-    def test_that_is_refused_because_of_our_clock_blames_the_clock(
-        self, caplog: pytest.LogCaptureFixture, accepted: bool | None, off: timedelta | None, blamed: str | None
+    def test_that_is_refused_because_of_our_clock_blames_the_clock_each_time(
+        self, caplog: pytest.LogCaptureFixture, off: timedelta, fault: str
     ) -> None:
-        """More than 15 minutes off are refused: huawei-api.md §6."""
-        attempt_with(KeyPair(KEY), accepted, None if off is None else format_datetime(NOW + off, usegmt=True))
+        """More than 15 minutes off are refused: "API Request Signing Guide", X-Sdk-Date."""
+        credential = KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY))
+        settle(credential, Verdict.REFUSED, format_datetime(NOW + off, usegmt=True))
 
-        lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-        assert [line.startswith(blamed or "?") for line in lines] == ([True] if blamed else [])
+        (line,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+        assert line.getMessage() == f"the cloud refused a signature: {fault}"
+        with pytest.raises(ApiDeniedError) as refusal:
+            sent(credential)
+        assert f" 0 s ago: {fault}. The next try " in refusal.value.error_msg
+        assert "correct" not in refusal.value.error_msg
+
+    @pytest.mark.parametrize(
+        ("verdict", "date"),
+        [
+            (Verdict.REFUSED, format_datetime(NOW + timedelta(minutes=15), usegmt=True)),
+            (Verdict.REFUSED, None),
+            (Verdict.REFUSED, "yesterday"),
+            (Verdict.ACCEPTED, format_datetime(NOW + timedelta(hours=1), usegmt=True)),
+            (Verdict.UNKNOWN, format_datetime(NOW + timedelta(hours=1), usegmt=True)),
+        ],
+    )
+    def test_blames_no_clock_without_a_reason(
+        self, caplog: pytest.LogCaptureFixture, verdict: Verdict, date: str | None
+    ) -> None:
+        credential = KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY))
+        settle(credential, verdict, date)
+
+        assert caplog.records == []
+        if verdict is Verdict.REFUSED:
+            with pytest.raises(ApiDeniedError, match=r"s ago: correct the credential\."):
+                sent(credential)
 
 
 def echoed(secrets: list[str], answer: Answer) -> Answer:
-    return Attempt(REQUEST, secrets).without_secrets(answer)
+    return AuthorizedRequest(REQUEST, secrets).without_secrets(answer)
 
 
 printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=4, max_size=40)

@@ -1,4 +1,4 @@
-"""Tokens of an IAM user: huawei-api.md §5, issue 5."""
+"""Tokens of an IAM user, as "Obtaining a User Token Through Password Authentication" documents them."""
 
 import json
 import threading
@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function.cloud.credentials import MAX_SECRET_CHARS, PASSWORD, Secret, User
-from function.cloud.iam import MARGIN, MAX_PROJECTS, UserTokens, read_token, token_request
+from function.cloud.credentials import MAX_SECRET_CHARS, PASSWORD, Secret, UserSettings
+from function.cloud.iam import MARGIN, IssuedToken, UserTokens, read_token, read_verdict, token_request
+from function.cloud.lockout import MAX_FAILURES, REFUSED_SECONDS, UNANSWERED_SECONDS, LockoutGuard, Verdict
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
@@ -30,9 +31,15 @@ PROJECT: Final = "p" * 32
 REQUEST: Final = Request("DELETE", "https://api.example/v3/p/backups/b", {})
 
 
-def user(password: Secret | None = None) -> User:
+def user(password: Secret | None = None) -> UserSettings:
     password = password or Secret("HW_USER_PASSWORD", "correct horse", form=PASSWORD)
-    return User("reaper", password, "acme", "https://iam.example/v3")
+    return UserSettings("reaper", password, "acme", "https://iam.example/v3")
+
+
+def tokens_of(
+    iam: "Iam", password: Secret | None = None, *, max_projects: int = 100, guard: LockoutGuard | None = None
+) -> UserTokens:
+    return UserTokens(user(password), iam, max_projects=max_projects, guard=guard)
 
 
 def delivery(after: timedelta = timedelta(), *, seconds: float = 30.0) -> Delivery:
@@ -78,11 +85,11 @@ class TestATokenInAnAnswer:
         ],
     )
     def test_is_used_until_shortly_before_it_expires(self, answer: Answer, good_for: timedelta) -> None:
-        assert read_token(answer, NOW) == ("MII", NOW + good_for)
+        assert read_token(answer, NOW) == IssuedToken("MII", NOW + good_for)
 
     @pytest.mark.parametrize("token", ["M", "MII+/=-_", "x" * MAX_SECRET_CHARS])
     def test_is_what_a_header_can_carry(self, token: str) -> None:
-        assert read_token(issued(token), NOW)[0] == token
+        assert read_token(issued(token), NOW).value == token
 
     @pytest.mark.parametrize(
         "token",
@@ -125,7 +132,7 @@ class TestATokenInAnAnswer:
     @pytest.mark.parametrize(
         ("status", "body", "kind", "code", "message"),
         [
-            # huawei-api.md §5 "Errors", in both shapes.
+            # In both shapes that IAM uses.
             (401, {"error": {"code": 401, "message": "Wrong."}}, ApiDeniedError, "401", "Wrong."),
             (401, {"error_code": "IAM.0061", "error_msg": "Locked."}, ApiDeniedError, "IAM.0061", "Locked."),
             (403, {"error_code": "IAM.0081", "error_msg": "Console."}, ApiDeniedError, "IAM.0081", "Console."),
@@ -163,14 +170,38 @@ class TestATokenInAnAnswer:
     )
     def test_is_usable_or_not_final_whatever_comes(self, answer: Answer) -> None:
         try:
-            token, until = read_token(answer, NOW)
+            token = read_token(answer, NOW)
         except NotFinalError:
             return
         assert answer.status == 201
-        assert token.isascii()
-        assert token.isprintable()
-        assert " " not in token
-        assert until.tzinfo
+        assert token.value.isascii()
+        assert token.value.isprintable()
+        assert " " not in token.value
+        assert token.until.tzinfo
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (201, Verdict.ACCEPTED),
+        (401, Verdict.REFUSED),
+        *((status, Verdict.UNKNOWN) for status in (200, 302, 400, 403, 404, 407, 429, 500, 503)),
+    ],
+)
+def test_a_password_is_accepted_or_refused_by_nothing_but_iam_s_own_word(status: int, verdict: Verdict) -> None:
+    assert read_verdict(Answer(status, {}, b"")) is verdict
+
+
+class Waiting(Delivery):
+    """Tells when it asks how long it may wait: it has found the password in use by another delivery."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.asked = threading.Event()
+
+    def left(self) -> float:
+        self.asked.set()
+        return super().left()
 
 
 class Iam:
@@ -192,10 +223,11 @@ class Iam:
 
 def token(tokens: UserTokens, project_id: str = PROJECT, during: Delivery | None = None) -> str:
     """The token that a request gets."""
-    with tokens.attempt(REQUEST, project_id, during or delivery()) as attempt:
-        sent = attempt.request.headers["X-Auth-Token"]
-        assert list(attempt.secrets) == [sent]
-        return sent
+    authorized = tokens.authorize(REQUEST, project_id, during or delivery())
+    authorized.settle(Verdict.ACCEPTED, None)
+    sent = authorized.request.headers["X-Auth-Token"]
+    assert list(authorized.secrets) == [sent]
+    return sent
 
 
 def refused(tokens: UserTokens, sent: str, project_id: str = PROJECT) -> None:
@@ -206,7 +238,7 @@ def refused(tokens: UserTokens, sent: str, project_id: str = PROJECT) -> None:
 class TestTheTokensOfAUser:
     def test_are_fetched_when_they_are_needed_and_kept_until_they_nearly_expire(self) -> None:
         iam = Iam()
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam)
         assert iam.asked == []
 
         moments = [timedelta(), DAY - MARGIN - SECOND, DAY - MARGIN, DAY]
@@ -219,28 +251,42 @@ class TestTheTokensOfAUser:
 
     def test_are_one_a_project(self) -> None:
         iam = Iam()
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam)
 
         assert [token(tokens, project) for project in "abab"] == ["token-1", "token-2", "token-1", "token-2"]
         assert iam.projects == ["a", "b"]
 
-    def test_are_kept_for_a_bounded_number_of_projects_the_least_used_goes_first(self) -> None:
+    def test_are_kept_for_as_many_projects_as_are_allowed_the_least_used_goes_first(self) -> None:
         iam = Iam()
-        tokens = UserTokens(user(), iam)
-        for number in range(MAX_PROJECTS):
+        tokens = tokens_of(iam, max_projects=200)
+        for number in range(200):
             token(tokens, f"project-{number}")
-        token(tokens, "project-0")
-        token(tokens, "one-more")
-        assert len(iam.asked) == MAX_PROJECTS + 1
+        for number in range(200):
+            token(tokens, f"project-{number}")
+        assert len(iam.asked) == 200
 
         token(tokens, "project-0")
-        assert len(iam.asked) == MAX_PROJECTS + 1
+        token(tokens, "one-more")
+        token(tokens, "project-0")
+        assert len(iam.asked) == 201
         token(tokens, "project-1")
-        assert len(iam.asked) == MAX_PROJECTS + 2
+        assert len(iam.asked) == 202
+
+    def test_that_expire_are_replaced_and_push_no_other_out(self) -> None:
+        iam = Iam()
+        tokens = tokens_of(iam, max_projects=2)
+        token(tokens, "a")
+        token(tokens, "b", delivery(MINUTE))
+        token(tokens, "a", delivery(DAY - MARGIN))  # expired first: now the last that was used
+        token(tokens, "c", delivery(DAY - MARGIN))
+        assert iam.projects == ["a", "b", "a", "c"]
+
+        token(tokens, "a", delivery(DAY - MARGIN))
+        assert len(iam.asked) == 4
 
     def test_are_renewed_once_however_many_were_refused_the_same_one(self) -> None:
         iam = Iam()
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam)
         old = token(tokens)
 
         for _ in range(3):
@@ -249,7 +295,7 @@ class TestTheTokensOfAUser:
         assert len(iam.asked) == 2
 
     def test_of_another_project_stay_when_one_is_refused(self) -> None:
-        tokens = UserTokens(user(), Iam())
+        tokens = tokens_of(Iam())
         kept, old = token(tokens, "a"), token(tokens, "b")
 
         refused(tokens, old, "b")
@@ -265,7 +311,7 @@ class TestTheTokensOfAUser:
             return answer
 
         iam = Iam(answer_slowly)
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam)
 
         def ask(_: int) -> str:
             here.wait()
@@ -293,7 +339,7 @@ class TestTheTokensOfAUser:
             open_.wait(10)
             return issued()
 
-        tokens = UserTokens(user(), Iam(answer_slowly))
+        tokens = tokens_of(Iam(answer_slowly))
         with ThreadPoolExecutor(1) as pool:
             patient = pool.submit(token, tokens)
             assert asked.wait(10)
@@ -308,43 +354,58 @@ class TestTheTokensOfAUser:
         assert 0.05 <= waited < 5
 
     @pytest.mark.parametrize("failure", [ApiUnavailableError("NO_ANSWER", ""), RuntimeError("a bug")], ids=repr)
-    def test_that_could_not_be_fetched_are_asked_for_again_by_the_next(self, failure: Exception) -> None:
+    def test_that_could_not_be_fetched_are_asked_for_again_when_the_password_has_rested(
+        self, failure: Exception
+    ) -> None:
         def fail_once(_: Request) -> Answer:
             if len(iam.asked) == 1:
                 raise failure
             return issued()
 
+        passed = [0.0]
         iam = Iam(fail_once)
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam, guard=LockoutGuard(one_at_a_time=True, clock=lambda: passed[0]))
 
         with pytest.raises(type(failure)):
             token(tokens)
+        with pytest.raises(ApiUnavailableError, match=r"^CREDENTIAL_UNPROVEN: the cloud did not answer "):
+            token(tokens, "another")
+        passed[0] = UNANSWERED_SECONDS
         assert token(tokens) == "MII"
+        assert len(iam.asked) == 2
 
-    def test_that_could_not_be_fetched_in_time_to_be_remembered_are_asked_for_again_too(self) -> None:
+    def test_that_could_not_be_fetched_leave_what_another_delivery_expects_by_now(self) -> None:
+        """One project's entry is pushed out while IAM is asked for it, and another delivery asks anew."""
+        asked, go_on = threading.Event(), threading.Event()
+
         def answer(_: Request) -> Answer:
-            if iam.projects.count("slow") == len(iam.projects) - len(others) == 1:
-                for project in others:
-                    token(tokens, project)
-                with pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"):
-                    token(tokens, "one-more", delivery(seconds=0))  # takes the place of the slow one
+            if len(iam.asked) == 1:
+                asked.set()
+                go_on.wait(10)
                 return Answer(500, {}, b"")
-            return issued()
+            return issued(f"token-{len(iam.asked)}")
 
-        others = [f"project-{number}" for number in range(MAX_PROJECTS - 1)]
         iam = Iam(answer)
-        tokens = UserTokens(user(), iam)
-        for project in others:
-            token(tokens, project)
+        tokens = tokens_of(iam, max_projects=1)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(token, tokens, "slow")
+            assert asked.wait(10)
+            with pytest.raises(ApiUnavailableError, match="CREDENTIAL_UNPROVEN"):
+                token(tokens, "another", delivery(seconds=0.01))  # takes the place of the slow one
+            waiting = Waiting(now=NOW, until=time.monotonic() + 30)
+            second = pool.submit(token, tokens, "slow", waiting)
+            assert waiting.asked.wait(10)
+            go_on.set()
+            assert isinstance(first.exception(), ApiUnavailableError)
+            assert second.result() == "token-2"
 
-        with pytest.raises(ApiUnavailableError):
-            token(tokens, "slow")
-        assert token(tokens, "slow") == "MII"
+        assert token(tokens, "slow") == "token-2"
+        assert len(iam.asked) == 2
 
     @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
     def test_are_asked_for_again_after_a_refusal_that_locks_nothing(self, status: int) -> None:
         iam = Iam(lambda _: Answer(status, {}, b"") if len(iam.asked) == 1 else issued())
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam)
 
         with pytest.raises(NotFinalError):
             token(tokens)
@@ -356,21 +417,21 @@ class TestTheTokensOfAUser:
         path = tmp_path / "password"
         path.write_text("wrong horse\n")
         iam = Iam(lambda request: issued() if b"correct" in (request.body or b"") else Answer(401, {}, b""))
-        tokens = UserTokens(user(Secret("HW_USER_PASSWORD_FILE", path=path, form=PASSWORD)), iam)
+        tokens = tokens_of(iam, Secret("HW_USER_PASSWORD_FILE", path=path, form=PASSWORD))
 
         codes = []
-        for project in "abc":
+        for project in "abcdaefg":
             with pytest.raises(ApiDeniedError) as refusal:
                 token(tokens, project)
             codes.append(refusal.value.error_code)
-        assert codes == ["NO_ERROR_CODE", "CREDENTIAL_REFUSED", "CREDENTIAL_REFUSED"]
-        assert len(iam.asked) == 1
+        assert codes == ["NO_ERROR_CODE"] * MAX_FAILURES + ["CREDENTIAL_REFUSED"] * 4
+        assert len(iam.asked) == MAX_FAILURES
 
         path.write_text("correct horse\n")
         assert token(tokens) == "MII"
 
-    def test_are_asked_for_once_where_a_password_that_was_right_has_been_changed(self) -> None:
-        """A change of the password ends every token (§5): then many projects need a new one at the same moment."""
+    def test_are_asked_for_a_few_times_where_a_password_that_was_right_has_been_changed(self) -> None:
+        """A change of the password revokes every token: then many projects need a new one at the same moment."""
         changed, at_once = threading.Event(), threading.Barrier(8)
 
         def answer(_: Request) -> Answer:
@@ -381,7 +442,7 @@ class TestTheTokensOfAUser:
             return Answer(401, {}, b"")
 
         iam = Iam(answer)
-        tokens = UserTokens(user(), iam)
+        tokens = tokens_of(iam)
         token(tokens, "before")
         changed.set()
 
@@ -390,16 +451,34 @@ class TestTheTokensOfAUser:
                 token(tokens, f"project-{number}")
             return refusal.value.error_code
 
-        with ThreadPoolExecutor(8) as pool:
-            codes = Counter(pool.map(ask, range(8)))
-        assert codes == {"NO_ERROR_CODE": 1, "CREDENTIAL_REFUSED": 7}
-        assert len(iam.asked) == 2
+        with ThreadPoolExecutor(20) as pool:
+            codes = Counter(pool.map(ask, range(20)))
+        assert codes == {"NO_ERROR_CODE": MAX_FAILURES, "CREDENTIAL_REFUSED": 20 - MAX_FAILURES}
+        assert len(iam.asked) == 1 + MAX_FAILURES
+
+    def test_of_other_projects_are_fetched_where_iam_refuses_one_for_want_of_a_role(self) -> None:
+        iam = Iam(lambda _: Answer(401, {}, b"") if iam.projects[-1] == "no role" else issued(iam.projects[-1]))
+        passed = [0.0]
+        tokens = tokens_of(iam, guard=LockoutGuard(one_at_a_time=True, clock=lambda: passed[0]))
+
+        with pytest.raises(ApiDeniedError, match=r"^NO_ERROR_CODE: IAM gives no token: "):
+            token(tokens, "no role")
+        for project in "abcdef":
+            assert token(tokens, project) == project
+            with pytest.raises(ApiDeniedError) as refusal:
+                token(tokens, "no role")
+            assert "correct the password, or the user's role in the project" in refusal.value.error_msg
+        assert iam.projects == ["no role", *"abcdef"]
+
+        passed[0] = REFUSED_SECONDS
+        with pytest.raises(ApiDeniedError, match="NO_ERROR_CODE"):
+            token(tokens, "no role")
 
     def test_cannot_be_asked_for_without_a_password(self, tmp_path: Path) -> None:
         iam = Iam()
 
         with pytest.raises(ApiDeniedError, match=r"CREDENTIAL_UNREADABLE: HW_USER_PASSWORD_FILE"):
-            token(UserTokens(user(Secret("HW_USER_PASSWORD_FILE", path=tmp_path / "none")), iam))
+            token(tokens_of(iam, Secret("HW_USER_PASSWORD_FILE", path=tmp_path / "none")))
         assert iam.asked == []
 
     def test_are_refused_without_showing_the_password_that_iam_echoes(self) -> None:
@@ -409,7 +488,7 @@ class TestTheTokensOfAUser:
         )
 
         with pytest.raises(ApiDeniedError) as refusal:
-            token(UserTokens(user(password), echo))
+            token(tokens_of(echo, password))
 
         assert "[redacted]" in refusal.value.error_msg
         assert "5ecret" not in refusal.value.error_msg

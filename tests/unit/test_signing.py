@@ -1,4 +1,4 @@
-"""SDK-HMAC-SHA256, huawei-api.md §6; the official SDK's own signer is the judge."""
+"""SDK-HMAC-SHA256; the official SDK's own signer is the judge."""
 
 import string
 from datetime import UTC, datetime
@@ -40,7 +40,6 @@ headers = st.fixed_dictionaries(
     {"X-Language": st.sampled_from(["en-us", "zh-cn"]), "X-Project-Id": project_ids},
     optional={
         "X-Security-Token": header_values,
-        "traceparent": header_values,
         "Content-Type": st.just("application/json"),
         "a": header_values,
         "zz": header_values,
@@ -88,6 +87,16 @@ def test_the_official_signer_signs_alike(
     Signer(BasicCredentials("KEY", secret)).sign(theirs)
     assert ours.headers == theirs.header_params
     assert secret not in str(ours.headers)
+
+
+@pytest.mark.parametrize("name", ["traceparent", "tracestate", "TraceParent"])
+def test_trace_context_is_sent_but_not_signed_so_whoever_rewrites_it_breaks_no_request(name: str) -> None:
+    request = Request("DELETE", "https://host/v3/p/backups/b1", {"X-Language": "en-us"})
+
+    traced = sign(request.with_headers({name: "00-1-2-01"}), "KEY", "secret", NOW)
+
+    assert traced.headers[name] == "00-1-2-01"
+    assert traced == sign(request, "KEY", "secret", NOW).with_headers({name: "00-1-2-01"})
 
 
 @pytest.mark.parametrize(
