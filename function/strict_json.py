@@ -20,6 +20,8 @@ def read_json(text: bytes) -> object:
     """
     try:
         decoded = text.decode()
+        if decoded.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark (BOM)")
         value: object = _DECODER.decode(decoded)
         if decoded.count("[") + decoded.count("{") > MAX_DEPTH:  # otherwise it cannot be that deep
             _refuse_depth(value)

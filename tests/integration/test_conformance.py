@@ -307,6 +307,15 @@ def test_json_that_a_reader_may_read_is_refused_wherever_it_is(
     assert {text: message for text, message in answers.items() if not NO_JSON.fullmatch(message)} == {}
 
 
+def test_a_byte_order_mark_is_called_by_its_name(door: Running) -> None:
+    messages = [
+        said(converse(door.url, place(b"\xef\xbb\xbf" + VALID))) for place in (envelope, lambda text: binary(body=text))
+    ]
+
+    why = "not JSON: it begins with a byte order mark (BOM)"
+    assert messages == [f"400 the body is {why}", f"data is {why}"]
+
+
 @pytest.mark.parametrize("name", ["id", "data", "backup_id"])
 @pytest.mark.parametrize("first", [True, False])
 def test_the_sdk_would_have_taken_the_last_of_two_members(door: Running, name: str, first: bool) -> None:

@@ -167,6 +167,13 @@ def test_a_member_named_twice_in_two_spellings_is_refused() -> None:
         read_json(rb'{"dry_run": true, "dry\u005frun": false}')
 
 
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbf{}", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_is_called_by_its_name(text: bytes) -> None:
+    """RFC 8259 §8.1 forbids to send one; some editors on Windows add it."""
+    with pytest.raises(ValueError, match=r"^it begins with a byte order mark \(BOM\)$"):
+        read_json(text)
+
+
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("form", ["{}", "[{}]", '{{"a": {}}}'])
 def test_what_is_no_number_in_json_is_refused(constant: str, form: str) -> None:
