@@ -4,6 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+Absence = Literal["stated", "not_listed"]
+Reason = Literal[
+    "dry_run",
+    "project_not_allowed",
+    "stale_event",
+    "not_manual",
+    "wrong_instance",
+    "too_young",
+    "on_hold",
+    "keep_last",
+]
+"""The words of `Deleted` and `Skipped`. The published schemas list them, and a test holds the two together."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteBackup:
@@ -56,7 +69,7 @@ class Deleted:
         response: the JSON of the API's answer to the DELETE, if one was sent and had a body.
     """
 
-    absence: Literal["stated", "not_listed"] | None = None
+    absence: Absence | None = None
     backup_name: str | None = None
     response: object = None
     request_id: str | None = None
@@ -77,12 +90,11 @@ class Skipped:
     """No DELETE was sent by this delivery, and why.
 
     Args:
-        reason: a stable word.
         message: a sentence for people.
         would_delete: for a dry run, the backup that would have been deleted.
     """
 
-    reason: str
+    reason: Reason
     message: str
     would_delete: Backup | None = None
 

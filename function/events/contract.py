@@ -9,8 +9,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
 from ..errors import NotAnEventError
+from ..exchange import MAX_NAME_CHARS, bounded
+from ..near_names import near
 from .binding import Event, Unreadable
-from .grammar import read_time
+from .grammar import STRINGS, read_time, show_name
 
 EXPIRED: Final = "dev.backup-reaper.backup.expired.v1"
 DELETED: Final = "dev.backup-reaper.backup.deleted.v1"
@@ -19,10 +21,18 @@ SKIPPED: Final = "dev.backup-reaper.backup.deletion-skipped.v1"
 SCHEMAS: Final = "urn:backup-reaper:"  # what the files in events/schemas/ are called: $id, without a host to own
 RESULT_TYPES: Final = frozenset({DELETED, FAILED, SKIPPED})
 MAX_FAULTS: Final = 10  # of an event, in one message
+MAX_SHOWN_CHARS: Final = 20  # of a member's name that is not plain
 
 PROJECT_ID: Final = re.compile("[A-Za-z0-9]{32}")
-_BACKUP_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")  # no dot, no slash: an id-less path is the batch delete
-_MEMBERS: Final = ("project_id", "backup_id", "instance_id", "dry_run")
+# No dot and no slash: a path that loses its id is DELETE …/backups, the API's batch deletion.
+_BACKUP_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")
+_PLAIN_NAME: Final = re.compile("[A-Za-z0-9_-]{1,40}")
+MEMBERS: Final = frozenset({"project_id", "backup_id", "instance_id", "dry_run"})
+_ATTRIBUTES: Final = STRINGS | {"expirytime"}
+# What an extension attribute can be meant to be. The names of attributes have no underscores.
+_MEANT: Final = {"expirytime": "expirytime"} | {name.replace("_", ""): f"data.{name}" for name in MEMBERS}
+# Words of their own: the ids that they resemble must be there anyway, so that ignoring them switches no check off.
+_OTHER_WORDS: Final = frozenset({"project", "backup"})
 
 
 def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup | Failed:
@@ -34,7 +44,7 @@ def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup 
     if event.attributes["type"] not in accepted_types:
         raise NotAnEventError(400, "the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts")
     data = event.data if isinstance(event.data, dict) else {}
-    faults = [*_data_faults(event.data), *_expiry_faults(event)]
+    faults = [*_data_faults(event.data), *_attribute_faults(event)]
     if faults:
         more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
         return Failed(error_code="INVALID_EVENT", error_msg="; ".join(faults[:MAX_FAULTS] + more))
@@ -66,8 +76,8 @@ def write_result(
         case _:
             assert_never(outcome)
     request = {name: str(event.attributes[name]) for name in ("source", "id", "type")}
-    project_id, backup_id = _valid(event.data, "project_id", PROJECT_ID), _valid(event.data, "backup_id", _BACKUP_ID)
-    name = json.dumps([request["source"], request["id"], project_id, backup_id, result_type])
+    ids = _ids(event.data)
+    name = json.dumps([request["source"], request["id"], *ids.values(), result_type])
     attributes = {
         "specversion": "1.0",
         "id": str(uuid5(NAMESPACE_URL, name)),
@@ -75,12 +85,12 @@ def write_result(
         "type": result_type,
         "dataschema": f"{SCHEMAS}{result_type.removeprefix('dev.backup-reaper.')}:data",
         "time": now.isoformat().replace("+00:00", "Z"),
-        "subject": backup_id,
+        "subject": ids["backup_id"],
         "causationid": request["id"],
         "correlationid": event.text("correlationid") or None,  # the extension forbids an empty one
         **trace,
     }
-    data = {"project_id": project_id, "backup_id": backup_id, "request": request, **facts}
+    data = {**ids, "request": request, **facts}
     return {name: value for name, value in attributes.items() if value is not None}, data
 
 
@@ -105,14 +115,19 @@ def _skipped(outcome: Skipped) -> dict[str, object]:
 
 
 def _backup(backup: Backup) -> dict[str, object]:
-    begin_time = backup.begin_time and backup.begin_time.isoformat()
-    return {
+    texts = {
         "backup_name": backup.name,
         "instance_id": backup.instance_id,
         "type": backup.type,
         "status": backup.status,
-        "begin_time": begin_time,
+        "begin_time": backup.begin_time and backup.begin_time.isoformat(),
     }
+    return {name: text and bounded(text, MAX_NAME_CHARS) for name, text in texts.items()}
+
+
+def _ids(data: object) -> dict[str, str | None]:
+    """What a request names; None for an id that is not valid. The id of a result is derived from it."""
+    return {"project_id": _valid(data, "project_id", PROJECT_ID), "backup_id": _valid(data, "backup_id", _BACKUP_ID)}
 
 
 def _known(facts: Mapping[str, object]) -> dict[str, object]:
@@ -131,8 +146,12 @@ def _data_faults(data: object) -> list[str]:
     if not isinstance(data, dict):
         return ["data must be a JSON object"]
     faults = [
-        f"data.{ascii(name)[1:-1][:40]} is no member: {member} is" for name in data if (member := _mistaken(name))
+        f"unknown member data{_shown(name)}; did you mean {meant}?"
+        for name in data
+        if name not in _OTHER_WORDS and (meant := near(name, MEMBERS))
     ]
+    if "expirytime" in data:
+        faults.append("unknown member data.expirytime; did you mean the attribute expirytime?")
     if not _valid(data, "project_id", PROJECT_ID):
         faults.append("data.project_id must be a string of 32 ASCII letters and digits")
     if not _valid(data, "backup_id", _BACKUP_ID):
@@ -144,23 +163,23 @@ def _data_faults(data: object) -> list[str]:
     return faults
 
 
-def _mistaken(name: str) -> str | None:
-    """The member that a name of another spelling was meant to be: ignoring `dryRun` could delete."""
-    if name in _MEMBERS:
-        return None
-    folded = _folded(name)
-    return next((member for member in _MEMBERS if _folded(member) == folded), None)
+def _shown(name: str) -> str:
+    """A member's name for a message: short, in ASCII, and quoted where it could be misread."""
+    return f".{name}" if _PLAIN_NAME.fullmatch(name) else f"[{name[:MAX_SHOWN_CHARS]!a}]"
 
 
-def _folded(name: str) -> str:
-    return name.casefold().replace("_", "").replace("-", "")
+def _attribute_faults(event: Event) -> list[str]:
+    """What is wrong with `expirytime`, and each attribute that was probably meant to be it, or a member of the data.
 
-
-def _expiry_faults(event: Event) -> list[str]:
-    """What is wrong with `expirytime`: an expiry that cannot be read must not be disregarded."""
+    An expiry that cannot be read must not be disregarded, and neither must a dry run that stands in the wrong place.
+    """
+    faults = []
+    for name in event.attributes.keys() - _ATTRIBUTES - _OTHER_WORDS:
+        if meant := name if name in _MEANT else near(name, _MEANT):
+            faults.append(f"unknown attribute {show_name(name)}; did you mean {_MEANT[meant]}?")
     if "expirytime" in event.attributes:
         try:
             read_time(str(event.attributes["expirytime"]))
         except ValueError as error:
-            return [f"expirytime {error}"]
-    return []
+            faults.append(f"expirytime {error}")
+    return sorted(faults)

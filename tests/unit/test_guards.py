@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function.backups import Backup, DeleteBackup, Skipped
+from function.backups import Backup, DeleteBackup, Reason, Skipped
 from function.errors import UndecidedError
 from function.guards import (
     Clock,
@@ -126,7 +126,7 @@ def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any
     ],
 )
 def test_a_command_outside_the_policy_is_refused(
-    policy: Policy, facts: dict[str, Any], reason: str, message: str
+    policy: Policy, facts: dict[str, Any], reason: Reason, message: str
 ) -> None:
     refusal = refuse_command(command(**facts), policy) or refuse_stale(command(**facts), policy, CLOCK)
 
@@ -336,7 +336,7 @@ def test_the_instance_that_the_event_names_passes() -> None:
     ],
 )
 def test_a_backup_outside_the_policy_is_refused(
-    policy: Policy, facts: dict[str, Any], reason: str, message: str
+    policy: Policy, facts: dict[str, Any], reason: Reason, message: str
 ) -> None:
     assert check(policy, backup(**facts)) == Skipped(reason=reason, message=message)
 
