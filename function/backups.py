@@ -8,11 +8,13 @@ Absence = Literal["stated", "not_listed"]
 Reason = Literal[
     "dry_run",
     "project_not_allowed",
+    "engine_not_allowed",
     "stale_event",
     "not_manual",
     "wrong_instance",
     "too_young",
     "on_hold",
+    "in_use",
     "keep_last",
 ]
 """The words of `Deleted` and `Skipped`. The published schemas list them, and a test holds the two together."""
@@ -25,6 +27,7 @@ class DeleteBackup:
     Args:
         project_id: 32 ASCII letters and digits.
         backup_id: 1 to 64 ASCII letters, digits and hyphens.
+        engine: the word of the service that holds the backup.
         instance_id: if given, the backup must belong to it.
         dry_run: do everything but the deletion.
         judged: when the policy judged.
@@ -33,6 +36,7 @@ class DeleteBackup:
 
     project_id: str
     backup_id: str
+    engine: str = "taurusdb"
     instance_id: str | None = None
     dry_run: bool = False
     judged: datetime | None = None
@@ -45,9 +49,10 @@ class Backup:
 
     Args:
         type: `auto` or `manual`.
-        status: `BUILDING`, `COMPLETED`, `FAILED` or `AVAILABLE`.
+        status: `BUILDING`, `COMPLETED`, `FAILED`, `AVAILABLE` or `DELETING`.
         begin_time: with its offset.
         description: empty if there is none.
+        in_use: the API says that it must not be deleted now.
     """
 
     id: str
@@ -57,6 +62,7 @@ class Backup:
     status: str | None = None
     begin_time: datetime | None = None
     description: str | None = None
+    in_use: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

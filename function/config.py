@@ -16,7 +16,7 @@ from .cloud.credentials import (
     UserSettings,
     read_together,
 )
-from .cloud.engines.taurusdb import TAURUSDB
+from .endpoints import iam_url, read_endpoints
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
 from .guards import DAY, Policy, folded
@@ -30,7 +30,6 @@ from .variables import (
     line,
     listed,
     one_of,
-    origin,
     seconds,
     sink_url,
     uri_reference,
@@ -59,12 +58,12 @@ class Config:
     """What is in force.
 
     Args:
-        endpoint: scheme, host and port of the API.
+        endpoints: scheme, host and port of the API of each engine that is served, by its name.
         threads: how many deliveries the framework runs at once.
         ca_bundle: None for the certificates of `requests`.
     """
 
-    endpoint: str
+    endpoints: Mapping[str, str]
     credential: CredentialSettings
     policy: Policy
     language: str
@@ -95,7 +94,7 @@ class Config:
         """What is in force, if the reader has found no faults."""
         credential = _credential(reader)
         config = cls(
-            endpoint=_endpoint(reader),
+            endpoints=read_endpoints(reader),
             credential=credential,
             policy=_policy(reader, user=isinstance(credential, UserSettings)),
             language=reader.optional("REAPER_API_LANGUAGE", one_of("en-us", "zh-cn"), "en-us"),
@@ -124,7 +123,7 @@ class Config:
     def origins(self) -> list[str]:
         """The URLs of all that will be asked."""
         iam = self.credential.auth_url if isinstance(self.credential, UserSettings) else None
-        return [url for url in (self.endpoint, iam, self.sink and self.sink.url) if url]
+        return [url for url in (*self.endpoints.values(), iam, self.sink and self.sink.url) if url]
 
     @property
     def secrets(self) -> list[str]:
@@ -143,15 +142,6 @@ def _host(url: str) -> str:
     """A URL without its path and query: either can be what entitles to use it."""
     scheme, host, *_ = urlsplit(url)
     return f"{scheme}://{host}"
-
-
-def _endpoint(reader: Reader) -> str:
-    if reader.has("REAPER_API_ENDPOINT"):
-        return reader.optional("REAPER_API_ENDPOINT", origin, "")
-    if reader.has("HW_REGION_NAME"):
-        return TAURUSDB.endpoints.get(reader.optional("HW_REGION_NAME", _region, ""), "")
-    reader.faults.append("HW_REGION_NAME must be set, or REAPER_API_ENDPOINT instead")
-    return ""
 
 
 def _credential(reader: Reader) -> CredentialSettings:
@@ -197,7 +187,7 @@ def _key(reader: Reader) -> KeySettings:
 def _auth_url(reader: Reader) -> str:
     if reader.has("HW_AUTH_URL") or not reader.has("HW_REGION_NAME"):
         return reader.required("HW_AUTH_URL", versioned_url, "")
-    return f"https://iam.{reader.optional('HW_REGION_NAME', _region, '')}.myhuaweicloud.com/v3"
+    return reader.optional("HW_REGION_NAME", iam_url, "")
 
 
 def _policy(reader: Reader, *, user: bool) -> Policy:
@@ -223,16 +213,6 @@ def _sink(reader: Reader) -> SinkSettings | None:
     extensions: dict[str, str] = reader.optional("K_CE_OVERRIDES", _extensions, {})
     url = reader.optional("K_SINK", sink_url, None)
     return SinkSettings(url=url, extensions=extensions) if url else None
-
-
-def _region(text: str) -> str:
-    if text not in TAURUSDB.endpoints:
-        known = ", ".join(sorted(TAURUSDB.endpoints))
-        raise ValueError(
-            f"must be a region known to have TaurusDB: {known}. For another region set REAPER_API_ENDPOINT, and"
-            " HW_AUTH_URL for an IAM user"
-        )
-    return text
 
 
 def _hold_words(text: str) -> tuple[str, ...]:

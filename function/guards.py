@@ -1,7 +1,7 @@
 """The safety checks: a policy, and the list of checks that it asks for. The first refusal wins."""
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -89,11 +89,18 @@ class Facts:
 Check = Callable[[Facts], Skipped | None]  # raises UndecidedError where a fact is missing: that is not permission
 
 
-def refuse_command(command: DeleteBackup, policy: Policy) -> Skipped | None:
-    """What is refused whatever the cloud says."""
+def refuse_command(command: DeleteBackup, policy: Policy, engines: Collection[str]) -> Skipped | None:
+    """What is refused whatever the cloud says.
+
+    Args:
+        engines: that are served.
+    """
     if policy.allowed_projects is not None and command.project_id not in policy.allowed_projects:
         message = "the project is not one of those that this function may touch"
         return Skipped(reason="project_not_allowed", message=message)
+    if command.engine not in engines:
+        message = f"the engine {command.engine} is not one of those that REAPER_ENGINES lists"
+        return Skipped(reason="engine_not_allowed", message=message)
     return None
 
 
@@ -137,7 +144,7 @@ def backup_checks(command: DeleteBackup, policy: Policy) -> list[Check]:
         last.append(partial(_refuse_rank, policy.keep_last))
     if is_dry_run(command, policy):
         last.append(_refuse_dry_run)
-    return [*checks, _refuse_unsettled, *last] if checks or last else []
+    return [*checks, _refuse_in_use, _refuse_unsettled, *last] if checks or last else []
 
 
 def folded(text: str) -> str:
@@ -201,8 +208,15 @@ def _refuse_rank(keep_last: int, facts: Facts) -> Skipped | None:
     return Skipped(reason="keep_last", message=message)
 
 
+def _refuse_in_use(facts: Facts) -> Skipped | None:
+    if not facts.backup.in_use:
+        return None
+    message = "the API says that the backup must not be deleted now: it is locked, or a restore is using it"
+    return Skipped(reason="in_use", message=message)
+
+
 def _refuse_unsettled(facts: Facts) -> None:
-    """One that is being built, or of a status unknown to us, is not final."""
+    """One that is being built or deleted, or of a status unknown to us, is not final."""
     _is_completed(facts.backup)
 
 
@@ -221,7 +235,7 @@ def _compare_reads(backup: Backup, siblings: Sequence[Backup]) -> None:
 def _counts(sibling: Backup, backup: Backup) -> bool:
     if (sibling.instance_id, sibling.type) != (backup.instance_id, "manual"):
         raise UndecidedError("UNCLEAR_LIST", "asked for one instance's manual backups, the API listed others")
-    if sibling.id == backup.id or sibling.status == "BUILDING":
+    if sibling.id == backup.id or sibling.status in ("BUILDING", "DELETING"):
         return False
     return _is_completed(sibling)
 

@@ -1,6 +1,6 @@
 """The use case: one command, the guards, the deletion, the outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,9 +12,9 @@ from .guards import Check, Clock, Facts, Policy
 
 
 class Backups(Protocol):
-    """The cloud's backups, as far as the use case needs them; each method raises NotFinalError."""
+    """The backups of one engine, as far as the use case needs them; each method raises NotFinalError."""
 
-    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         """The backup, or None if it is shown to be absent."""
         ...
 
@@ -22,24 +22,28 @@ class Backups(Protocol):
         """All manual backups of an instance."""
         ...
 
-    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
         """Delete the backup."""
         ...
 
 
-def handle(command: DeleteBackup, policy: Policy, backups: Backups, delivery: Delivery) -> Outcome:
+def handle(command: DeleteBackup, policy: Policy, engines: Mapping[str, Backups], delivery: Delivery) -> Outcome:
     """Carry out one command.
+
+    Args:
+        engines: the engines that are served, by name.
 
     Raises:
         NotFinalError: there is no final outcome yet.
     """
-    if refusal := guards.refuse_command(command, policy):
+    if refusal := guards.refuse_command(command, policy, engines):
         return refusal
+    backups = engines[command.engine]
     stale = guards.refuse_stale(command, policy, Clock(ours=delivery.now))
     checks = guards.backup_checks(command, policy)
     if (stale or checks) and (settled := _look(command, policy, checks, backups, delivery)):
         return settled
-    return backups.delete(command.project_id, command.backup_id, delivery)
+    return backups.delete(command, delivery)
 
 
 def _look(
@@ -47,7 +51,7 @@ def _look(
 ) -> Outcome | None:
     """Read the backup and run the checks on it; None where the backup may go."""
     try:
-        backup = backups.find(command.project_id, command.backup_id, delivery)
+        backup = backups.find(command, delivery)
     except NotFinalError as error:
         if _is_blind(error) and (stale := guards.refuse_stale(command, policy, _clock(delivery))):
             return replace(stale, message=f"{stale.message}; the backup could not be looked up: {error}")

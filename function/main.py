@@ -13,7 +13,7 @@ import functions_framework
 
 from .cloud.client import BackupClient
 from .cloud.credentials import Credential, KeyPair, KeySettings, Token, TokenSettings, UserSettings
-from .cloud.engines.taurusdb import TAURUSDB
+from .cloud.engines import ENGINES
 from .config import Config
 from .door import Door
 from .errors import ConfigError
@@ -30,9 +30,14 @@ def build(config: Config) -> Door:
     except OSError:
         raise ConfigError("REQUESTS_CA_BUNDLE holds no certificates that can be read") from None
     credential = _credential(config, transport)
-    backups = BackupClient(TAURUSDB, config.endpoint, config.language, credential, transport.exchange)
     reaper = Reaper(
-        backups=backups, policy=config.policy, accepted_types=config.accepted_types, source=config.event_source
+        engines={
+            name: BackupClient(ENGINES[name], endpoint, config.language, credential, transport.exchange)
+            for name, endpoint in config.endpoints.items()
+        },
+        policy=config.policy,
+        accepted_types=config.accepted_types,
+        source=config.event_source,
     )
     sink = config.sink
     return Door(

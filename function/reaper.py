@@ -1,6 +1,6 @@
 """The reaper: an event of an expired backup becomes a command, an outcome, a result event."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .backups import Failed, Outcome
@@ -16,11 +16,12 @@ class Reaper:
     """Settles events of expired backups.
 
     Args:
+        engines: the engines that are served, by name.
         accepted_types: of events.
         source: of result events.
     """
 
-    backups: Backups
+    engines: Mapping[str, Backups]
     policy: Policy
     accepted_types: Collection[str]
     source: str
@@ -40,5 +41,5 @@ class Reaper:
             outcome: Outcome = command
         else:
             delivery.project_id, delivery.backup_id = command.project_id, command.backup_id
-            outcome = handle(command, self.policy, self.backups, delivery)
+            outcome = handle(command, self.policy, self.engines, delivery)
         return outcome, *write_result(event, outcome, source=self.source, now=delivery.now, trace=delivery.trace)

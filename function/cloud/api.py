@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, assert_never
 from urllib.parse import quote
 
@@ -35,15 +35,38 @@ def delete_path(project_id: str, backup_id: str) -> str:
     return f"/v3/{project_id}/backups/{backup_id}"
 
 
-def find_path(project_id: str, backup_id: str) -> str:
-    """The list of this one backup (API page "Querying Backups")."""
-    return f"/v3/{project_id}/backups?backup_id={backup_id}"
+def find_paths(engine: Engine, project_id: str, backup_id: str, instance_id: str | None) -> list[str]:
+    """The lists of this one backup (API page "Querying Backups"); it is absent if none has it.
+
+    Args:
+        instance_id: needed where the engine's list is per instance.
+    """
+    query = {"backup_id": backup_id, **({"instance_id": instance_id or ""} if engine.needs_instance else {})}
+    return [_with_query(path.format(project_id=project_id), query) for path in engine.list_paths]
 
 
-def page_path(project_id: str, instance_id: str, offset: int) -> str:
-    """A page of an instance's manual backups."""
-    query = f"instance_id={quote(instance_id, safe='')}&backup_type=manual&offset={offset}&limit={PAGE_SIZE}"
-    return f"/v3/{project_id}/backups?{query}"
+def pages_of(engine: Engine, project_id: str, instance_id: str | None) -> list[str]:
+    """The lists of all manual backups of a project, or of one instance; `at_offset` makes them pages."""
+    query = {"instance_id": instance_id} if instance_id else {}
+    return [
+        _with_query(path.format(project_id=project_id), {**query, "backup_type": engine.manual})
+        for path in engine.list_paths
+    ]
+
+
+def at_offset(path: str, offset: int) -> str:
+    """The page of a list that begins behind so many items."""
+    return _with_query(path, {"offset": str(offset), "limit": str(PAGE_SIZE)})
+
+
+def instances_path(project_id: str, instance_id: str | None = None) -> str:
+    """The list of a project's instances, or of this one (RDS API page "Querying DB Instances")."""
+    return _with_query(f"/v3/{project_id}/instances", {"id": instance_id} if instance_id else {})
+
+
+def _with_query(path: str, query: Mapping[str, str]) -> str:
+    encoded = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+    return f"{path}{'&' if '?' in path else '?'}{encoded}" if encoded else path
 
 
 def read_verdict(answer: Answer, engine: Engine) -> Verdict:
@@ -65,7 +88,7 @@ def read_deletion(answer: Answer, engine: Engine) -> Deleted | Failed | Unproven
         ApiDeniedError: an operator must act.
     """
     if 200 <= answer.status < 300:
-        return _read_acceptance(answer)
+        return _read_acceptance(answer, engine)
     refusal = Refusal.read(answer)
     gone = Deleted(absence="not_listed", response=_kept(answer, refusal.body), request_id=refusal.request_id)
     match meaning := refusal.meaning(engine.codes):
@@ -90,7 +113,7 @@ def read_deletion(answer: Answer, engine: Engine) -> Deleted | Failed | Unproven
             assert_never(meaning)
 
 
-def _read_acceptance(answer: Answer) -> Deleted | Unproven:
+def _read_acceptance(answer: Answer, engine: Engine) -> Deleted | Unproven:
     body = read_object(answer.body or b"{}")
     request_id = read_request_id(answer, body)
     if body is None:
@@ -100,9 +123,9 @@ def _read_acceptance(answer: Answer) -> Deleted | Unproven:
     deleted = Deleted(
         backup_name=name and name[:MAX_CODE_CHARS], response=_kept(answer, body or None), request_id=request_id
     )
-    if answer.status == 200 and read_text(body, "backup_id") and not has_error(body):
+    if engine.proves_by_id and answer.status == 200 and read_text(body, "backup_id") and not has_error(body):
         return deleted
-    # Siblings on the same URI answer 202, 204, a job, or nothing: accepted is not yet deleted.
+    # Engines answer 202, 204, a job, or nothing, too: accepted is not yet deleted.
     message = f"the API accepted the deletion with {answer.status}, but its list does not prove it"
     return Unproven(
         deleted, ApiUnavailableError("NOT_PROVEN", message, http_status=answer.status, request_id=request_id)
@@ -115,7 +138,7 @@ def _kept(answer: Answer, body: object) -> object:
 
 
 def read_found(answer: Answer, backup_id: str, engine: Engine) -> Backup | None:
-    """The backup; None where a clean empty list proves that it is not there.
+    """The backup; None where a clean empty list proves that it is not in this list.
 
     Raises:
         NotFinalError: the list is neither empty nor exactly this backup, or there is no list.
@@ -134,27 +157,52 @@ def read_backups(answer: Answer, engine: Engine) -> tuple[list[Backup], int]:
     Raises:
         NotFinalError: there is no page of the documented form.
     """
+    items, total_count = _read_list(answer, engine, "backups")
+    return [_read_backup(item, engine) for item in items], total_count
+
+
+def read_instances(answer: Answer, engine: Engine) -> tuple[list[str], int]:
+    """One page of the list of instances: their ids, and the count of instances on all pages.
+
+    Raises:
+        NotFinalError: there is no page of the documented form.
+    """
+    items, total_count = _read_list(answer, engine, "instances")
+    return [_read_id(item) for item in items], total_count
+
+
+def _read_list(answer: Answer, engine: Engine, name: str) -> tuple[list[object], int]:
     if answer.status != 200:
         refusal = Refusal.read(answer)
         raise refusal.to_error(_LIST_ERRORS.get(refusal.meaning(engine.codes), UndecidedError))
     body = read_object(answer.body) or {}
-    items, total_count = body.get("backups"), body.get("total_count")
+    items, total_count = body.get(name), body.get("total_count")
     if not isinstance(items, list) or type(total_count) is not int or has_error(body):
         raise UndecidedError("UNCLEAR_LIST", "the API's list is not of the documented form")
-    return [_read_backup(item) for item in items], total_count
+    return items, total_count
 
 
-def _read_backup(item: object) -> Backup:
-    if not isinstance(item, dict) or (backup_id := read_text(item, "id")) is None:
+def _read_id(item: object) -> str:
+    if not isinstance(item, dict) or (item_id := read_text(item, "id")) is None:
         raise UndecidedError("UNCLEAR_LIST", "the API listed something without an id")
+    return item_id
+
+
+def _read_backup(item: object, engine: Engine) -> Backup:
+    item_id = _read_id(item)
+    facts: Mapping[str, object] = item if isinstance(item, dict) else {}
+    kind, status = read_text(facts, "type"), read_text(facts, "status")
+    if engine.any_case:
+        kind, status = kind and kind.lower(), status and status.upper()
     return Backup(
-        id=backup_id,
-        name=read_text(item, "name"),
-        instance_id=read_text(item, "instance_id"),
-        type=read_text(item, "type"),
-        status=read_text(item, "status"),
-        begin_time=_read_begin(read_text(item, "begin_time")),
-        description=_read_description(item.get("description")),
+        id=item_id,
+        name=read_text(facts, "name"),
+        instance_id=read_text(facts, "instance_id"),
+        type=kind,
+        status="DELETING" if status in engine.leaving else status,
+        begin_time=_read_begin(read_text(facts, "begin_time"), engine),
+        description=_read_description(facts.get("description")),
+        in_use=any(facts.get(name) is value for name, value in engine.in_use.items()),
     )
 
 
@@ -165,12 +213,14 @@ def _read_description(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _read_begin(text: str | None) -> datetime | None:
-    """A time such as `2020-07-06T10:41:14+0800`; None if it is unreadable or without an offset."""
+def _read_begin(text: str | None, engine: Engine) -> datetime | None:
+    """A time such as `2020-07-06T10:41:14+0800`; None if it is unreadable, or has no offset where it must have one."""
     try:
         begin = datetime.fromisoformat(text or "")
     except ValueError:
         return None
+    if engine.utc and not begin.tzinfo:
+        return begin.replace(tzinfo=UTC)
     return begin if begin.tzinfo else None
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from ..backups import Backup, Deleted, Failed
+from ..backups import Backup, DeleteBackup, Deleted, Failed
 from ..delivery import Delivery
 from ..errors import ApiDeniedError, NotFinalError, UndecidedError
 from ..exchange import Answer, Request, read_date
@@ -37,33 +37,30 @@ class BackupClient:
     ) -> None:
         self._engine = engine
         self._endpoint = endpoint
-        self._language = language
+        self._headers = {"X-Language": language} if engine.takes_language else {}
         self._credential = credential
         self._exchange = exchange
 
-    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
         """Delete the backup; one read-back where the answer does not settle it.
 
         Raises:
             NotFinalError: the API gave no final outcome.
         """
-        log.info("deleting backup %s", backup_id, extra=delivery.about)  # a trail, should we crash now
-        answer = self._call("DELETE", api.delete_path(project_id, backup_id), project_id, delivery)
-        outcome = api.read_deletion(answer, self._engine)
+        log.info("deleting backup %s", command.backup_id, extra=delivery.about)  # a trail, should we crash now
+        path = api.delete_path(command.project_id, command.backup_id)
+        outcome = api.read_deletion(self._call("DELETE", path, command.project_id, delivery), self._engine)
         if isinstance(outcome, api.Unproven):
-            return self._read_back(outcome, project_id, backup_id, delivery)
-        named = (
-            outcome.response.get("backup_id")
-            if isinstance(outcome, Deleted) and isinstance(outcome.response, dict)
-            else None
-        )
-        if named not in (None, backup_id):
-            log.warning("the API deleted %s and called it %s", backup_id, named, extra=delivery.about)
+            return self._read_back(outcome, command, delivery)
+        if isinstance(outcome, Deleted) and isinstance(outcome.response, dict):
+            named = outcome.response.get("backup_id", command.backup_id)
+            if named != command.backup_id:
+                log.warning("the API deleted %s and called it %s", command.backup_id, named, extra=delivery.about)
         return outcome
 
-    def _read_back(self, unproven: api.Unproven, project_id: str, backup_id: str, delivery: Delivery) -> Deleted:
+    def _read_back(self, unproven: api.Unproven, command: DeleteBackup, delivery: Delivery) -> Deleted:
         try:
-            found = self.find(project_id, backup_id, delivery)
+            found = self.find(command, delivery)
         except ApiDeniedError:
             raise  # without the list permission no read-back will ever be clear: an operator must act
         except NotFinalError as unclear:
@@ -72,14 +69,29 @@ class BackupClient:
             raise unproven.otherwise
         return unproven.if_absent
 
-    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         """The backup as the list shows it; None if it is shown to be absent.
 
         Raises:
             NotFinalError: the list is unclear, or there is none.
         """
-        answer = self._call("GET", api.find_path(project_id, backup_id), project_id, delivery)
-        return api.read_found(answer, backup_id, self._engine)
+        project_id, backup_id = command.project_id, command.backup_id
+        found = []
+        for path in api.find_paths(self._engine, project_id, backup_id, command.instance_id):
+            backup = api.read_found(self._call("GET", path, project_id, delivery), backup_id, self._engine)
+            found += [backup] if backup else []
+        if len(found) > 1:
+            raise UndecidedError("UNCLEAR_LIST", "two lists hold the same backup")
+        if not found and self._engine.needs_instance:
+            self._require_instance(project_id, command.instance_id or "", delivery)
+        return found[0] if found else None
+
+    def _require_instance(self, project_id: str, instance_id: str, delivery: Delivery) -> None:
+        """With a mistyped instance its list is empty, too: only that of an instance that is there proves absence."""
+        answer = self._call("GET", api.instances_path(project_id, instance_id), project_id, delivery)
+        if api.read_instances(answer, self._engine) != ([instance_id], 1):
+            message = "the API does not list the event's instance, so the empty list of its backups proves nothing"
+            raise UndecidedError("UNCLEAR_LIST", message)
 
     def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> list[Backup]:
         """All manual backups of an instance, from as many pages as it takes.
@@ -87,10 +99,18 @@ class BackupClient:
         Raises:
             NotFinalError: a page is unclear, or the pages do not make one list.
         """
+        backups: list[Backup] = []
+        for path in api.pages_of(self._engine, project_id, instance_id):
+            backups += self._read_pages(path, project_id, delivery)
+        if len({backup.id for backup in backups}) < len(backups):
+            raise UndecidedError("UNCLEAR_LIST", "two lists hold the same backup")
+        return backups
+
+    def _read_pages(self, path: str, project_id: str, delivery: Delivery) -> list[Backup]:
         backups: dict[str, Backup] = {}
         counts = set()
         for _ in range(MAX_PAGES):
-            answer = self._call("GET", api.page_path(project_id, instance_id, len(backups)), project_id, delivery)
+            answer = self._call("GET", api.at_offset(path, len(backups)), project_id, delivery)
             page, count = api.read_backups(answer, self._engine)
             counts.add(count)
             seen = len(backups) + len(page)
@@ -103,7 +123,7 @@ class BackupClient:
 
     def _call(self, method: str, path: str, project_id: str, delivery: Delivery) -> Answer:
         """Send a request; where its credential is refused and there is a newer one, send it once more a delivery."""
-        request = Request(method, self._endpoint + path, {"X-Language": self._language})
+        request = Request(method, self._endpoint + path, self._headers)
         sent, answer, verdict = self._ask(request, project_id, delivery)
         if verdict is Verdict.REFUSED and not delivery.renewed and self._credential.renew(sent, project_id):
             delivery.renewed = True

@@ -253,7 +253,7 @@ class GuardedAccount(RuleBasedStateMachine):
         command = read_command(read_event({"content-type": STRUCTURED}, json.dumps(order.envelope).encode()), {EXPIRED})
         assert not isinstance(command, Failed)
         try:
-            return handle(command, self.policy, self.client, delivery)
+            return handle(command, self.policy, {"taurusdb": self.client}, delivery)
         except NotFinalError as error:
             return error
 

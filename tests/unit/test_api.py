@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from function.backups import Backup, Deleted, Failed
 from function.cloud.api import (
     Unproven,
+    at_offset,
     delete_path,
-    find_path,
-    page_path,
+    find_paths,
+    pages_of,
     read_backups,
     read_deletion,
     read_found,
@@ -84,13 +85,15 @@ def test_the_deletion_is_the_path_of_the_api_page() -> None:
 
 
 def test_the_list_is_asked_for_one_backup() -> None:
-    assert find_path(PROJECT, BACKUP) == f"/v3/{PROJECT}/backups?backup_id={BACKUP}"
+    assert find_paths(TAURUSDB, PROJECT, BACKUP, None) == [f"/v3/{PROJECT}/backups?backup_id={BACKUP}"]
 
 
 def test_a_page_is_asked_for_an_instance_s_manual_backups() -> None:
     """API page "Querying Backups": the limit is at most 100."""
     query = "instance_id=i%26%2F1&backup_type=manual&offset=200&limit=100"
-    assert page_path(PROJECT, "i&/1", 200) == f"/v3/{PROJECT}/backups?{query}"
+    (path,) = pages_of(TAURUSDB, PROJECT, "i&/1")
+
+    assert at_offset(path, 200) == f"/v3/{PROJECT}/backups?{query}"
 
 
 @given(project_ids, backup_ids)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function.backups import Backup, Deleted, Failed
+from function.backups import Backup, DeleteBackup, Deleted, Failed
 from function.cloud.client import MAX_PAGES, BackupClient
 from function.cloud.credentials import AuthorizedRequest
 from function.cloud.engines.taurusdb import TAURUSDB
@@ -22,6 +22,7 @@ from tests.strategies import answers, as_json
 
 ENDPOINT: Final = "https://gaussdb.cn-north-4.myhuaweicloud.com"
 PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
+COMMAND: Final = DeleteBackup(project_id=PROJECT, backup_id="b1")
 DELETE: Final = ("DELETE", f"/v3/{PROJECT}/backups/b1")
 GET: Final = ("GET", f"/v3/{PROJECT}/backups?backup_id=b1")
 
@@ -100,7 +101,7 @@ def client(script: Script, credential: Tokens | None = None) -> BackupClient:
 def test_a_deletion_is_one_authorised_request() -> None:
     script, credential, mine = Script(SUCCESS), Tokens("t1"), delivery()
 
-    outcome = client(script, credential).delete(PROJECT, "b1", mine)
+    outcome = client(script, credential).delete(COMMAND, mine)
 
     assert outcome == Deleted(backup_name="weekly", response={"backup_id": "b1", "backup_name": "weekly"})
     assert script.calls == [DELETE]
@@ -112,7 +113,7 @@ def test_a_deletion_is_one_authorised_request() -> None:
 def test_a_final_refusal_is_one_call() -> None:
     script = Script(as_json({"error_code": "DBS.201208", "error_msg": "not allowed"}, status=400))
 
-    outcome = client(script).delete(PROJECT, "b1", delivery())
+    outcome = client(script).delete(COMMAND, delivery())
 
     assert outcome == Failed(error_code="DBS.201208", error_msg="not allowed", http_status=400)
     assert script.calls == [DELETE]
@@ -125,7 +126,7 @@ def test_what_is_not_final_is_one_call(answer: Answer | NotFinalError, kind: typ
     script = Script(answer)
 
     with pytest.raises(kind):
-        client(script).delete(PROJECT, "b1", delivery())
+        client(script).delete(COMMAND, delivery())
 
     assert script.calls == [DELETE]
 
@@ -152,7 +153,7 @@ def test_what_is_not_final_is_one_call(answer: Answer | NotFinalError, kind: typ
 def test_what_a_clean_empty_list_confirms_is_deleted(answer: Answer, outcome: Deleted) -> None:
     script = Script(answer, ABSENT)
 
-    assert client(script).delete(PROJECT, "b1", delivery()) == outcome
+    assert client(script).delete(COMMAND, delivery()) == outcome
     assert script.calls == [DELETE, GET]
 
 
@@ -171,7 +172,7 @@ def test_without_that_the_answer_to_the_deletion_is_not_final(
     script = Script(answer, read_back)
 
     with pytest.raises(kind) as raised:
-        client(script).delete(PROJECT, "b1", delivery())
+        client(script).delete(COMMAND, delivery())
 
     assert raised.value.error_code == code
     assert isinstance(raised.value.__cause__, NotFinalError) == (read_back is not LISTED)
@@ -182,7 +183,7 @@ def test_without_that_the_answer_to_the_deletion_is_not_final(
 def test_a_read_back_that_is_denied_calls_for_an_operator(answer: Answer) -> None:
     """No repeat will be clear until somebody gives the list permission."""
     with pytest.raises(ApiDeniedError, match=r"^DBS\.200010: "):
-        client(Script(answer, DENIED)).delete(PROJECT, "b1", delivery())
+        client(Script(answer, DENIED)).delete(COMMAND, delivery())
 
 
 # Finding.
@@ -191,14 +192,14 @@ def test_a_read_back_that_is_denied_calls_for_an_operator(answer: Answer) -> Non
 def test_a_backup_is_found_by_one_call() -> None:
     script, mine = Script(LISTED), delivery()
 
-    assert client(script).find(PROJECT, "b1", mine) == Backup(id="b1", description="")
+    assert client(script).find(COMMAND, mine) == Backup(id="b1", description="")
     assert script.calls == [GET]
     assert script.requests[0].headers == {"X-Language": "zh-cn", "X-Auth-Token": f"t1 of {PROJECT}"}
     assert script.deliveries == [mine]
 
 
 def test_a_backup_that_is_absent_is_not_found() -> None:
-    assert client(Script(ABSENT)).find(PROJECT, "b1", delivery()) is None
+    assert client(Script(ABSENT)).find(COMMAND, delivery()) is None
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_backup_that_is_absent_is_not_found() -> None:
 )
 def test_an_unclear_list_finds_nothing_out(answer: Answer | NotFinalError, kind: type[NotFinalError]) -> None:
     with pytest.raises(kind):
-        client(Script(answer)).find(PROJECT, "b1", delivery())
+        client(Script(answer)).find(COMMAND, delivery())
 
 
 # Renewal.
@@ -221,7 +222,7 @@ def test_an_unclear_list_finds_nothing_out(answer: Answer | NotFinalError, kind:
 def test_a_refused_credential_is_renewed_and_the_request_sent_once_more() -> None:
     script, credential, mine = Script(REFUSED, SUCCESS), Tokens("t1", "t2"), delivery()
 
-    outcome = client(script, credential).delete(PROJECT, "b1", mine)
+    outcome = client(script, credential).delete(COMMAND, mine)
 
     assert isinstance(outcome, Deleted)
     assert script.calls == [DELETE, DELETE]
@@ -235,7 +236,7 @@ def test_a_credential_that_cannot_be_renewed_is_not_tried_twice() -> None:
     script, mine = Script(REFUSED), delivery()
 
     with pytest.raises(ApiDeniedError, match=r"^APIGW\.0307: The token must be updated$"):
-        client(script, Tokens("t1")).delete(PROJECT, "b1", mine)
+        client(script, Tokens("t1")).delete(COMMAND, mine)
 
     assert script.calls == [DELETE]
     assert not mine.renewed
@@ -245,7 +246,7 @@ def test_a_credential_is_renewed_once_and_then_an_operator_must_act() -> None:
     script, credential = Script(REFUSED, REFUSED), Tokens("t1", "t2", "t3")
 
     with pytest.raises(ApiDeniedError):
-        client(script, credential).delete(PROJECT, "b1", delivery())
+        client(script, credential).delete(COMMAND, delivery())
 
     assert script.tokens == ["t1", "t2"]
     assert credential.tokens == ["t2", "t3"]
@@ -255,9 +256,9 @@ def test_one_renewal_is_for_the_whole_delivery() -> None:
     script, mine = Script(REFUSED, LISTED, REFUSED), delivery()
     backups = client(script, Tokens("t1", "t2", "t3"))
 
-    assert backups.find(PROJECT, "b1", mine) == Backup(id="b1", description="")
+    assert backups.find(COMMAND, mine) == Backup(id="b1", description="")
     with pytest.raises(ApiDeniedError):
-        backups.delete(PROJECT, "b1", mine)
+        backups.delete(COMMAND, mine)
 
     assert script.calls == [GET, GET, DELETE]
     assert script.tokens == ["t1", "t2", "t2"]
@@ -266,7 +267,7 @@ def test_one_renewal_is_for_the_whole_delivery() -> None:
 def test_a_read_back_may_take_the_renewal() -> None:
     script = Script(ACCEPTED, REFUSED, ABSENT)
 
-    outcome = client(script, Tokens("t1", "t2")).delete(PROJECT, "b1", delivery())
+    outcome = client(script, Tokens("t1", "t2")).delete(COMMAND, delivery())
 
     assert outcome == Deleted(response={"job_id": "j1"})
     assert script.calls == [DELETE, GET, GET]
@@ -285,7 +286,7 @@ def test_another_refusal_renews_nothing(answer: Answer, verdict: Verdict) -> Non
     credential = Tokens("t1", "t2")
 
     with pytest.raises(NotFinalError):
-        client(Script(answer, UNCLEAR), credential).delete(PROJECT, "b1", delivery())
+        client(Script(answer, UNCLEAR), credential).delete(COMMAND, delivery())
 
     assert credential.tokens == ["t1", "t2"]
     assert credential.settled[0] == ("t1", verdict, None)
@@ -294,7 +295,7 @@ def test_another_refusal_renews_nothing(answer: Answer, verdict: Verdict) -> Non
 def test_a_credential_learns_the_date_of_the_answer() -> None:
     credential = Tokens("t1")
 
-    client(Script(Answer(200, {"date": "today"}, SUCCESS.body)), credential).delete(PROJECT, "b1", delivery())
+    client(Script(Answer(200, {"date": "today"}, SUCCESS.body)), credential).delete(COMMAND, delivery())
 
     assert credential.settled == [("t1", Verdict.ACCEPTED, "today")]
 
@@ -303,7 +304,7 @@ def test_a_credential_learns_that_there_was_no_answer() -> None:
     credential = Tokens("t1")
 
     with pytest.raises(ApiUnavailableError):
-        client(Script(NO_ANSWER), credential).delete(PROJECT, "b1", delivery())
+        client(Script(NO_ANSWER), credential).delete(COMMAND, delivery())
 
     assert credential.settled == [("t1", Verdict.UNANSWERED, None)]
 
@@ -311,7 +312,7 @@ def test_a_credential_learns_that_there_was_no_answer() -> None:
 def test_a_secret_that_the_api_echoes_is_not_passed_on() -> None:
     echo = as_json({"error_code": "DBS.201208", "error_msg": f"bad: t1 of {PROJECT}"}, status=400)
 
-    outcome = client(Script(echo)).delete(PROJECT, "b1", delivery())
+    outcome = client(Script(echo)).delete(COMMAND, delivery())
 
     assert outcome == Failed(error_code="DBS.201208", error_msg="bad: [redacted]", http_status=400)
 
@@ -319,7 +320,7 @@ def test_a_secret_that_the_api_echoes_is_not_passed_on() -> None:
 def test_a_trace_goes_with_every_call() -> None:
     script = Script(REFUSED, ACCEPTED, ABSENT)
 
-    client(script, Tokens("t1", "t2")).delete(PROJECT, "b1", delivery(traceparent="00-1-2-01"))
+    client(script, Tokens("t1", "t2")).delete(COMMAND, delivery(traceparent="00-1-2-01"))
 
     assert [request.headers["traceparent"] for request in script.requests] == ["00-1-2-01"] * 3
 
@@ -408,7 +409,7 @@ def test_the_last_page_that_is_followed_may_end_the_list() -> None:
 
 def logged(caplog: pytest.LogCaptureFixture, answer: Answer) -> list[tuple[int, str, object]]:
     with caplog.at_level(logging.INFO):
-        client(Script(answer)).delete(PROJECT, "b1", delivery(backup_id="b1"))
+        client(Script(answer)).delete(COMMAND, delivery(backup_id="b1"))
     return [(record.levelno, record.message, vars(record).get("backup.id")) for record in caplog.records]
 
 
@@ -443,10 +444,10 @@ def test_whatever_comes_the_calls_of_a_delivery_are_bounded(
     """DESIGN §2: two DELETEs; one pre-read, one read-back, and once a call that is repeated after the renewal."""
     script, mine = Script(*answers), delivery()
     backups = client(script, Tokens(*"abc"[:tokens]))
-    steps: list[Callable[[str, str, Delivery], object]] = [backups.find] * reads_first + [backups.delete]
+    steps: list[Callable[[DeleteBackup, Delivery], object]] = [backups.find] * reads_first + [backups.delete]
     try:
         for step in steps:
-            step(PROJECT, "b1", mine)
+            step(COMMAND, mine)
     except NotFinalError:
         pass
 

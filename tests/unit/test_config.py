@@ -58,7 +58,7 @@ def told(message: str) -> list[str]:
 
 def test_a_region_and_a_token_are_enough() -> None:
     assert config() == Config(
-        endpoint="https://gaussdb.cn-north-4.myhuaweicloud.com",
+        endpoints={"taurusdb": "https://gaussdb.cn-north-4.myhuaweicloud.com"},
         credential=TokenSettings(Secret("HW_AUTH_TOKEN", "t1")),
         policy=Policy(),
         language="en-us",
@@ -75,22 +75,22 @@ def test_a_region_and_a_token_are_enough() -> None:
 
 
 def test_an_endpoint_is_taken_before_a_region() -> None:
-    assert config(REAPER_API_ENDPOINT="https://api.example:8443").endpoint == "https://api.example:8443"
-    assert config({"HW_AUTH_TOKEN": "t1"}, REAPER_API_ENDPOINT="https://a").endpoint == "https://a"
+    assert config(REAPER_API_ENDPOINT="https://api.example:8443").endpoints["taurusdb"] == "https://api.example:8443"
+    assert config({"HW_AUTH_TOKEN": "t1"}, REAPER_API_ENDPOINT="https://a").endpoints["taurusdb"] == "https://a"
 
 
 @pytest.mark.parametrize("region", sorted(TAURUSDB.endpoints))
 def test_a_known_region_has_an_endpoint(region: str) -> None:
-    assert config(HW_REGION_NAME=region).endpoint == TAURUSDB.endpoints[region]
+    assert config(HW_REGION_NAME=region).endpoints["taurusdb"] == TAURUSDB.endpoints[region]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "attribute", "value"),
     [
-        ("REAPER_API_ENDPOINT", "https://[2001:db8::1]:443", "endpoint", "https://[2001:db8::1]:443"),
-        ("REAPER_API_ENDPOINT", "http://127.0.0.1:8080", "endpoint", "http://127.0.0.1:8080"),
-        ("REAPER_API_ENDPOINT", "http://[::1]:8080", "endpoint", "http://[::1]:8080"),
-        ("REAPER_API_ENDPOINT", "http://localhost", "endpoint", "http://localhost"),
+        ("REAPER_API_ENDPOINT", "https://[2001:db8::1]:443", "endpoints", {"taurusdb": "https://[2001:db8::1]:443"}),
+        ("REAPER_API_ENDPOINT", "http://127.0.0.1:8080", "endpoints", {"taurusdb": "http://127.0.0.1:8080"}),
+        ("REAPER_API_ENDPOINT", "http://[::1]:8080", "endpoints", {"taurusdb": "http://[::1]:8080"}),
+        ("REAPER_API_ENDPOINT", "http://localhost", "endpoints", {"taurusdb": "http://localhost"}),
         ("REAPER_API_LANGUAGE", "zh-cn", "language", "zh-cn"),
         ("REAPER_DEADLINE_SECONDS", "0.001", "deadline_seconds", 0.001),
         ("REAPER_DEADLINE_SECONDS", "25", "deadline_seconds", 25.0),
@@ -177,7 +177,7 @@ def test_strict_leaves_an_age_that_is_set_as_it_is() -> None:
 ORIGIN: Final = "must be https://host or https://host:port and nothing more: no user, path, query or final slash"
 PLAIN_HTTP: Final = "must begin with https://: http:// is only for localhost and loopback addresses"
 REGION: Final = (
-    f"must be a region known to have TaurusDB: {', '.join(sorted(TAURUSDB.endpoints))}."
+    f"must be a region known to have taurusdb: {', '.join(sorted(TAURUSDB.endpoints))}."
     " For another region set REAPER_API_ENDPOINT, and HW_AUTH_URL for an IAM user"
 )
 NUMBER: Final = "must be a whole number from 1 to 999999999"
@@ -318,7 +318,7 @@ def test_an_iam_user_is_known_to_the_region_s_iam() -> None:
 
     password = Secret("HW_USER_PASSWORD", "correct horse", form=PASSWORD)
     assert made.credential == UserSettings("reaper", password, "acme", "https://iam.cn-north-4.myhuaweicloud.com/v3")
-    assert made.origins == [made.endpoint, "https://iam.cn-north-4.myhuaweicloud.com/v3"]
+    assert made.origins == [made.endpoints["taurusdb"], "https://iam.cn-north-4.myhuaweicloud.com/v3"]
     assert made.secrets == ["correct horse"]
 
 
@@ -474,8 +474,8 @@ def test_a_secret_that_is_broken_is_a_fault_that_does_not_show_it(name: str, val
 def test_the_origins_are_all_that_will_be_asked() -> None:
     made = config(USER, K_SINK="http://broker/a", HW_AUTH_URL="https://iam.example/v3")
 
-    assert made.origins == [made.endpoint, "https://iam.example/v3", "http://broker/a"]
-    assert config().origins == [config().endpoint]
+    assert made.origins == [made.endpoints["taurusdb"], "https://iam.example/v3", "http://broker/a"]
+    assert config().origins == [config().endpoints["taurusdb"]]
 
 
 def test_a_token_by_value_is_a_secret_of_ours() -> None:

@@ -83,7 +83,7 @@ def check(
     ],
 )
 def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any]) -> None:
-    assert refuse_command(command(**facts), policy) is None
+    assert refuse_command(command(**facts), policy, ["taurusdb"]) is None
     assert refuse_stale(command(**facts), policy, CLOCK) is None
 
 
@@ -128,7 +128,7 @@ def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any
 def test_a_command_outside_the_policy_is_refused(
     policy: Policy, facts: dict[str, Any], reason: Reason, message: str
 ) -> None:
-    refusal = refuse_command(command(**facts), policy) or refuse_stale(command(**facts), policy, CLOCK)
+    refusal = refuse_command(command(**facts), policy, ["taurusdb"]) or refuse_stale(command(**facts), policy, CLOCK)
 
     assert refusal == Skipped(reason=reason, message=message)
 
@@ -525,7 +525,7 @@ def test_a_manual_backup_must_be_in_the_list_of_its_instance(backup_type: str | 
     checks = backup_checks(COMMAND, Policy(keep_last=1))
 
     if agrees:
-        assert [each(facts) for each in checks] == [None, None]
+        assert not any(each(facts) for each in checks)
     else:
         with pytest.raises(UndecidedError, match="two reads of the backup do not agree"):
             [each(facts) for each in checks]

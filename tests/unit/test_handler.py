@@ -39,17 +39,17 @@ class Account:
         self.calls: list[str] = []
         self.deliveries: list[Delivery] = []
 
-    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         self._called("find", delivery)
-        return self.backups.get(backup_id)
+        return self.backups.get(command.backup_id)
 
     def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
         self._called(f"manual_backups {project_id[0]} {instance_id}", delivery)
         return [backup for backup in self.backups.values() if backup.type == "manual"]
 
-    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
         self._called("delete", delivery)
-        gone = self.backups.pop(backup_id, None)
+        gone = self.backups.pop(command.backup_id, None)
         return Deleted() if gone else Deleted(absence="stated")
 
     def _called(self, call: str, delivery: Delivery) -> None:
@@ -60,19 +60,19 @@ class Account:
 class Broken:
     """Backups that nobody can reach."""
 
-    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         raise ApiUnavailableError("NO_ANSWER", "no answer")
 
     def manual_backups(self, project_id: str, instance_id: str, delivery: Delivery) -> Sequence[Backup]:
         raise AssertionError("nothing is ranked before it is found")
 
-    def delete(self, project_id: str, backup_id: str, delivery: Delivery) -> Deleted | Failed:
+    def delete(self, command: DeleteBackup, delivery: Delivery) -> Deleted | Failed:
         return Failed(error_code="DBS.201208", error_msg="not allowed")
 
 
 def carry_out(account: Account, policy: Policy = OFF, **facts: Any) -> Outcome:
     delivery = Delivery(now=NOW, until=0)
-    outcome = handle(replace(COMMAND, **facts), policy, account, delivery)
+    outcome = handle(replace(COMMAND, **facts), policy, {"taurusdb": account}, delivery)
     assert all(each is delivery for each in account.deliveries)
     return outcome
 
@@ -88,7 +88,7 @@ def test_without_a_guard_a_deletion_is_one_call() -> None:
 
 
 def test_what_the_api_says_to_the_deletion_is_the_outcome() -> None:
-    outcome = handle(COMMAND, OFF, Broken(), Delivery(now=NOW, until=0))
+    outcome = handle(COMMAND, OFF, {"taurusdb": Broken()}, Delivery(now=NOW, until=0))
 
     assert outcome == Failed(error_code="DBS.201208", error_msg="not allowed")
 
@@ -196,7 +196,7 @@ class Unseen(Broken):
     def __init__(self, error: NotFinalError, api_time: datetime | None = None) -> None:
         self.error, self.api_time = error, api_time
 
-    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         delivery.api_time = self.api_time
         raise self.error
 
@@ -210,7 +210,7 @@ SILENT: Final = ApiUnavailableError("NO_ANSWER", "no answer")
 @pytest.mark.parametrize("error", [DENIED, UNCLEAR])
 def test_a_stale_event_that_cannot_look_says_what_it_could_not_see(error: NotFinalError) -> None:
     """Without the permission to list, a repeat would see no more."""
-    outcome = handle(replace(COMMAND, expires=NOW), OFF, Unseen(error), Delivery(now=NOW, until=0))
+    outcome = handle(replace(COMMAND, expires=NOW), OFF, {"taurusdb": Unseen(error)}, Delivery(now=NOW, until=0))
 
     message = f"the event expired at 2026-03-01T12:00:00+00:00; the backup could not be looked up: {error}"
     assert outcome == Skipped(reason="stale_event", message=message)
@@ -229,7 +229,7 @@ def test_a_stale_event_that_may_see_more_later_is_not_final(
     error: NotFinalError, api_time: datetime | None, code: str
 ) -> None:
     with pytest.raises(NotFinalError) as raised:
-        handle(replace(COMMAND, expires=NOW), OFF, Unseen(error, api_time), Delivery(now=NOW, until=0))
+        handle(replace(COMMAND, expires=NOW), OFF, {"taurusdb": Unseen(error, api_time)}, Delivery(now=NOW, until=0))
 
     assert raised.value.error_code == code
 
@@ -239,7 +239,7 @@ def test_an_event_that_is_not_stale_is_not_final_where_it_cannot_look(error: Not
     policy = Policy(manual_only=True, max_event_age=DAY)
 
     with pytest.raises(type(error)):
-        handle(replace(COMMAND, judged=NOW), policy, Unseen(error), Delivery(now=NOW, until=0))
+        handle(replace(COMMAND, judged=NOW), policy, {"taurusdb": Unseen(error)}, Delivery(now=NOW, until=0))
 
 
 class Dated(Account):
@@ -249,9 +249,9 @@ class Dated(Account):
         super().__init__(*backups)
         self.api_time = api_time
 
-    def find(self, project_id: str, backup_id: str, delivery: Delivery) -> Backup | None:
+    def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         delivery.api_time = self.api_time
-        return super().find(project_id, backup_id, delivery)
+        return super().find(command, delivery)
 
 
 @pytest.mark.parametrize("api_time", [NOW - 22 * DAY / 24, NOW + DAY / 24])
@@ -284,7 +284,7 @@ def test_that_a_backup_is_gone_is_true_whatever_our_clock_says() -> None:
 @pytest.mark.parametrize("policy", [STRICT, Policy(keep_last=1), Policy(dry_run=True)])
 def test_nothing_is_deleted_that_could_not_be_read(policy: Policy) -> None:
     with pytest.raises(ApiUnavailableError):
-        handle(replace(COMMAND, judged=NOW), policy, Broken(), Delivery(now=NOW, until=0))
+        handle(replace(COMMAND, judged=NOW), policy, {"taurusdb": Broken()}, Delivery(now=NOW, until=0))
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_whatever_the_account_holds_only_what_every_guard_lets_pass_is_deleted(
     account = Account(*held)
     before = dict(account.backups)
     try:
-        outcome = handle(command, policy, account, Delivery(now=NOW, until=0))
+        outcome = handle(command, policy, {"taurusdb": account}, Delivery(now=NOW, until=0))
     except NotFinalError:
         assert account.backups == before
         return

@@ -49,4 +49,5 @@ TAURUSDB: Final = Engine(
         }
     ),
     codes=read_codes(ROWS),
+    proves_by_id=True,
 )
