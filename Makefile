@@ -31,7 +31,7 @@ demo: install  ## see backups being deleted: simulator and function as processes
 	@$(BIN)/python -m simulator.demo $(EVENT)
 
 serve: install  ## keep simulator and function running until Ctrl-C, with the curl line to try; honours REAPER_… and PORT
-	@$(BIN)/python -m simulator.demo --serve
+	@$(BIN)/python -m simulator.serve $(EVENT)
 
 test: check  ## everything: check, and all tests with branch coverage (five minutes on two cores)
 	@$(BIN)/coverage erase

@@ -1,4 +1,4 @@
-"""The simulator and the real function as processes on free loopback ports: for the demo, the tests and people."""
+"""The simulator and the real function as processes on loopback ports: for the demo, the tests and people."""
 
 import http.client
 import os
@@ -16,8 +16,9 @@ from typing import IO, Final
 
 ROOT: Final = Path(__file__).parent.parent
 START_SECONDS: Final = 30.0
-# What an own environment of the function must not inherit from whoever starts it.
-FOREIGN: Final = ("HW_", "REAPER_", "K_", "DEBUG", "FUNCTION_", "PORT", "HOST", "THREADS", "WORKERS")
+SETTINGS: Final = ("HW_", "REAPER_", "K_", "THREADS")  # variables of the function, by their beginnings
+# The function is started with exactly the settings given: these are not inherited from whoever starts it.
+FOREIGN: Final = (*SETTINGS, "DEBUG", "FUNCTION_", "PORT", "HOST", "WORKERS")
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle")
 
 
@@ -35,25 +36,33 @@ class Running:
         return self.log.read_text(errors="replace")
 
 
+def settings_of(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that configure the function."""
+    return {name: value for name, value in sorted(env.items()) if name.startswith(SETTINGS)}
+
+
 @contextmanager
-def run_function(env: Mapping[str, str], *, log: Path | None = None) -> Iterator[Running]:
-    """The function under its framework, with an environment of exactly these settings, until the block ends.
+def run_function(env: Mapping[str, str], *, port: int = 0, log: Path | None = None) -> Iterator[Running]:
+    """The function under its framework, with exactly these settings, until the block ends.
+
+    Args:
+        port: 0 for a free one.
 
     Raises:
-        RuntimeError: it did not come up; the message holds its output.
+        RuntimeError: it did not start; the message holds its output.
     """
     framework, source = Path(sys.executable).with_name("functions-framework"), ROOT / "function" / "main.py"
     command: list[str | Path] = [framework, "--source", source, "--target", "delete_backup"]
-    port = _free_port()
+    port = port or _free_port()
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "PYTHONUNBUFFERED": "1", **env}
     with _run(command, port, "/health", settings, log) as running:
         yield running
 
 
 @contextmanager
-def run_simulator(*options: str, log: Path | None = None) -> Iterator[Running]:
-    """The simulator, with options as on its command line, until the block ends."""
-    port = _free_port()
+def run_simulator(*options: str, port: int = 0, log: Path | None = None) -> Iterator[Running]:
+    """The simulator, with options as on its command line, until the block ends; port 0: a free one."""
+    port = port or _free_port()
     command = [sys.executable, "-m", "simulator", "--port", str(port), *options]
     with _run(command, port, "/_simulator/state", {}, log) as running:
         yield running
@@ -81,7 +90,7 @@ def _run(
 
 
 def _start(command: Sequence[str | Path], env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C reaches us alone, and we stop what we started.
+    # A session of its own: Ctrl-C reaches only this process, which then stops the ones it started.
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
 

@@ -1,62 +1,204 @@
-"""The demo shows what the README says it shows, and leaves nothing behind."""
+"""The demo shows what the README says it shows; `make serve` does as it is told; neither leaves anything behind."""
 
 import http.client
+import json
+import os
 import re
-import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import pytest
 
-from simulator.processes import ROOT
+from simulator.processes import FOREIGN, ROOT
 from tests.contract.test_readme import blocks, section
-from tests.deliverer import Reply, send
 
-DEMO = [sys.executable, "-m", "simulator.demo"]
+EVENTS: Final = ROOT / "events"
+FIRST: Final = EVENTS / "01-expired.deleted.json"
+# As from a terminal of 80 columns, without anything that configures the function.
+ENV: Final = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | {"COLUMNS": "80"}
+SECONDS: Final = 60
 
-
-def demo(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*DEMO, *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
-
-
-def test_the_demo_does_what_the_readme_shows() -> None:
-    done = demo()
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\33" not in done.stdout
-    output = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8080", done.stdout)
-    shown = blocks("text", section("See it work"))[0]
-    assert re.search(".*".join(map(re.escape, shown.split("…\n"))), output, re.DOTALL), output
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="the printed lines are run, and there is no curl")
 
 
-def test_an_answer_that_is_not_what_the_name_says_fails_the_demo(tmp_path: Path) -> None:
-    lie = tmp_path / "01-a-lie.deleted.json"
-    shutil.copy(ROOT / "events" / "08-dry-run-misspelt.failed.INVALID_EVENT.json", lie)
-    done = demo(lie)
-    assert done.returncode == 1
-    assert "NOT  deleted, but failed.INVALID_EVENT" in done.stdout
+def demo(*events: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simulator.demo", *events],
+        cwd=ROOT,
+        env={**ENV, **settings},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
 
 
-def test_serve_prints_a_curl_line_that_works_and_ctrl_c_leaves_nothing_running() -> None:
-    with subprocess.Popen([*DEMO, "--serve"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout
+@contextmanager
+def serve(*events: str | Path, **settings: str) -> Iterator[str]:
+    """What is printed until Ctrl-C can be pressed; then it is, and must end it."""
+    command = [sys.executable, "-m", "simulator.serve", *events]
+    env = {**ENV, **settings}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as own:
+        assert own.stdout
+        output = "".join(takewhile(lambda line: "Ctrl-C" not in line, own.stdout))
         try:
-            output = "".join(takewhile(lambda line: "Ctrl-C" not in line, serving.stdout))
-            reply = send_as_curl(output)
+            yield output
         finally:
-            serving.send_signal(signal.SIGINT)
-    assert (reply.status, serving.returncode) == (200, 0)
-    for url in re.findall(r"http://127\.0\.0\.1:\d+", output):
-        with pytest.raises(ConnectionRefusedError):
-            http.client.HTTPConnection(urlsplit(url).netloc).connect()
+            own.send_signal(signal.SIGINT)
+            rest, errors = own.communicate(timeout=SECONDS)
+    assert (own.returncode, errors, rest) == (0, "", "\nBoth have stopped.\n"), output
 
 
-def send_as_curl(output: str) -> Reply:
-    """Do what the first curl command in this output does."""
-    command = output[output.index("curl ") :].replace("\\\n", "").partition("\n")[0]
-    _, _, url, _, header, _, file = shlex.split(command)
-    return send(url, (ROOT / file.removeprefix("@")).read_bytes(), headers=dict([header.split(": ")]))
+def refused(**settings: str) -> str:
+    """What is said where it does not start."""
+    command = [sys.executable, "-m", "simulator.serve"]
+    env = {**ENV, **settings}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def printed(output: str, title: str) -> str:
+    """The command below a title."""
+    return re.sub(r"\\\n\s+", "", output.partition(title)[2].partition(":\n")[2]).splitlines()[0]
+
+
+def run(command: str) -> Any:
+    """The JSON that a printed command's answer holds."""
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=SECONDS)
+    return json.loads(done.stdout[done.stdout.index("\n{") if "-i" in command.split() else 0 :])
+
+
+class TestDemo:
+    def test_does_what_the_readme_shows(self) -> None:
+        done = demo()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\33" not in done.stdout
+        shown = blocks("text", section("See it work"))[0]
+        assert re.search(".*".join(map(re.escape, shown.split("…\n"))), done.stdout, re.DOTALL), done.stdout
+
+    def test_names_every_backup_in_full_on_a_terminal_of_80_columns(self) -> None:
+        table = demo(FIRST).stdout.partition("\n\n")[0].splitlines()
+        account = json.loads((ROOT / "simulator" / "account.json").read_text())
+        shown = {word for line in table for word in line.split()}
+        assert {backup["id"] for backup in account["backups"]} <= shown
+        assert {backup["project_id"] for backup in account["backups"]} <= shown
+        assert {backup["instance_id"] for backup in account["backups"]} <= shown
+        assert max(map(len, table)) <= 80
+
+    def test_fails_if_an_answer_is_not_what_the_name_says(self, tmp_path: Path) -> None:
+        lie = tmp_path / "01-a-lie.deleted.json"
+        shutil.copy(EVENTS / "08-dry-run-misspelt.failed.INVALID_EVENT.json", lie)
+        done = demo(lie)
+        assert done.returncode == 1
+        assert "NOT  deleted, but failed.INVALID_EVENT" in done.stdout
+
+    def test_sends_an_event_of_ones_own_without_judging_the_answer(self, tmp_path: Path) -> None:
+        shutil.copy(FIRST, tmp_path / "mine.json")
+        done = demo(tmp_path / "mine.json")
+        assert done.returncode == 0
+        assert "dev.backup-reaper.backup.deleted.v1" in done.stdout
+
+    def test_says_that_a_file_is_not_there(self) -> None:
+        done = demo("no-such-event.json")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "[Errno 2] No such file or directory: 'no-such-event.json'\n"
+
+    def test_says_which_settings_it_does_not_use(self) -> None:
+        done = demo(FIRST, REAPER_DRY_RUN="true", HW_REGION_NAME="cn-north-4")
+        assert "Not used: HW_REGION_NAME, REAPER_DRY_RUN" in done.stdout.partition("\n")[0]
+        assert "  OK\n" in done.stdout
+
+
+class TestServe:
+    @needs_curl
+    def test_prints_lines_that_work_and_leaves_nothing_running(self) -> None:
+        with serve(PORT=free_port()) as output:
+            replies = [run(printed(output, title)) for title in ("Send an event", "Send it with")]
+            state = run(printed(output, "See the account"))
+        assert [reply["data"]["already_absent"] for reply in replies] == [False, True]
+        assert replies[0]["data"]["backup_id"] not in {backup["id"] for backup in state["backups"]}
+        for host, port in re.findall(r"http://([\d.]+):(\d+)", output):
+            with pytest.raises(ConnectionRefusedError):
+                http.client.HTTPConnection(host, port).connect()
+
+    @needs_curl
+    def test_honours_the_guards_that_are_set_shows_them_and_its_event_is_refused_by_them(self) -> None:
+        with serve(PORT=free_port(), REAPER_KEEP_LAST="3", REAPER_MIN_AGE_DAYS="30") as output:
+            reply = run(printed(output, "Send an event"))
+            state = run(printed(output, "See the account"))
+        assert "settings    REAPER_KEEP_LAST=3 REAPER_MIN_AGE_DAYS=30\n" in output
+        assert re.search("^guards on .*30 days.*keep_last=3$", output, re.MULTILINE)
+        assert (reply["type"].split(".")[-2], reply["data"]["reason"]) == ("deletion-skipped", "keep_last")
+        assert reply["data"]["backup_id"] in {backup["id"] for backup in state["backups"]}
+
+    @needs_curl
+    def test_the_line_that_stamps_the_time_passes_strict(self) -> None:
+        strict = {"REAPER_GUARDS": "strict", "REAPER_ALLOWED_PROJECT_IDS": "054e292c9880d4992f02c0196d3ea468"}
+        with serve(PORT=free_port(), **strict) as output:
+            stale, fresh = (run(printed(output, title)) for title in ("Send an event", "Send it with"))
+        assert stale["data"]["reason"] == "stale_event"
+        assert fresh["type"] == "dev.backup-reaper.backup.deleted.v1"
+
+    @needs_curl
+    def test_prints_credentials_that_the_simulator_accepts(self) -> None:
+        with serve(PORT=free_port()) as output:
+            pass
+        listed = output.partition("credentials;")[2].partition("\n\n")[0].replace("\\\n", "")
+        kinds = [re.findall(r"(HW_\w+)=('[^']+'|\S+)", line) for line in listed.splitlines()[1:]]
+        assert [len(kind) for kind in kinds] == [1, 2, 3]
+        for kind in kinds:
+            settings = {name: value.strip("'") for name, value in kind}
+            allowed = "054e292c9880d4992f02c0196d3ea468"
+            with serve(PORT=free_port(), REAPER_ALLOWED_PROJECT_IDS=allowed, **settings) as output:
+                assert run(printed(output, "Send an event"))["type"] == "dev.backup-reaper.backup.deleted.v1"
+                assert not (set(settings.values()) - {"DEMOACCESSKEY0000001", "reaper", "acme"}) & set(
+                    re.split(r"[=\s]", output.partition("\n\n")[0])
+                )
+
+    def test_listens_on_8080_and_8081_or_says_why_not(self) -> None:
+        with serve() as output:
+            function, simulator = map(int, re.findall(r"^(?:function|simulator) +http://127.0.0.1:(\d+)", output, re.M))
+            assert function >= 8080
+            assert simulator > function
+            assert (function == 8080) is ("(8080 is taken)" not in output)
+            with serve() as another:  # now 8080 is taken in any case
+                assert f"function    http://127.0.0.1:{function}\n" not in another
+                assert "(8080 is taken)" in another
+
+    def test_refuses_a_port_that_is_taken_or_none(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            assert refused(PORT=port).startswith(f"PORT={port} is taken")
+        assert refused(PORT="http").startswith("PORT must be a number")
+
+    @pytest.mark.parametrize("name", ["HW_REGION_NAME", "REAPER_API_ENDPOINT", "REAPER_API_ENDPOINT_RDS"])
+    def test_never_calls_anything_but_its_simulator(self, name: str) -> None:
+        assert f"never the real cloud; unset {name} " in refused(PORT=free_port(), **{name: "cn-north-4"})
+
+    @pytest.mark.parametrize("name", ["REAPER_KEEP_LATEST", "REAPER_MIN_AGE_DAYS"])
+    def test_a_setting_that_the_function_refuses_ends_it(self, name: str) -> None:
+        assert f"backup-reaper cannot start: {name}" in refused(PORT=free_port(), **{name: "three"})
+
+    def test_sends_the_event_that_is_named(self) -> None:
+        with serve("events/04-dry-run.skipped.dry_run.json", PORT=free_port()) as output:
+            assert "@events/04-dry-run.skipped.dry_run.json" in printed(output, "Send an event")
+
+    def test_says_so_if_the_log_does_not_tell_the_guards(self) -> None:
+        with serve(PORT=free_port(), REAPER_LOG_LEVEL="ERROR") as output:
+            assert "guards on   not logged at this REAPER_LOG_LEVEL\n" in output

@@ -1,0 +1,49 @@
+"""What the demo and `make serve` print: colours, curl lines, the account as a table."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from .exchange import Json
+
+COLOURED: Final = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+BOLD, RED, GREEN = 1, 31, 32
+
+say = partial(print, flush=True)
+
+
+def painted(colour: int, text: str) -> str:
+    """Return the text in a colour, or unchanged where the output has none."""
+    return f"\33[{colour}m{text}\33[0m" if COLOURED else text
+
+
+def curl(url: str, event: Path) -> str:
+    """Return the command that sends an event, for a shell in this directory; it needs curl 7.82 or newer."""
+    return f"curl -i {url} \\\n      --json {shlex.quote(f'@{os.path.relpath(event)}')}"
+
+
+def account_table(backups: Iterable[Mapping[str, Json]], gone: Collection[str] = ()) -> Iterator[str]:
+    """Yield the lines of a table of the state's backups, ids unabridged; names are cut to the terminal's width."""
+    projects: dict[str, dict[str, list[Mapping[str, Json]]]] = {}
+    for backup in backups:
+        projects.setdefault(backup["project_id"], {}).setdefault(backup["instance_id"], []).append(backup)
+    for project_id, instances in projects.items():
+        yield f"project {project_id}"
+        for instance_id, listed in instances.items():
+            gigabytes = sum(backup["size"] for backup in listed if backup["id"] not in gone) / 1024
+            yield painted(BOLD, f"instance {instance_id}  {listed[0]['instance_name']}  {gigabytes:.1f} GB")
+            yield from (_row(backup, backup["id"] in gone) for backup in listed)
+
+
+def _row(backup: Mapping[str, Json], gone: bool) -> str:
+    state = "gone" if gone else backup["status"] if backup["type"] == "manual" else "automated"
+    row = f"{'-' if gone else ' '} {backup['id']:36}  {backup['begin_time'][:10]}  {state:9}  "
+    left = shutil.get_terminal_size().columns - len(row)
+    name = backup["name"]
+    row += name if len(name) <= left else f"{name[: max(left - 1, 0)]}…"
+    return painted(RED, row) if gone else row

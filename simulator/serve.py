@@ -1,0 +1,172 @@
+"""Simulator and function stay up until Ctrl-C, to send events to: `python -m simulator.serve [EVENT]`.
+
+The function gets the settings of the environment (`REAPER_…`, `HW_…`, `K_…`, `THREADS`) and listens on `PORT`, by
+default 8080; the simulator on the next port. EVENT is the file that the curl line sends.
+"""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from .account import Account
+from .demo import backups, read_samples
+from .display import account_table, curl, say
+from .processes import Running, run_function, run_simulator, settings_of
+
+PORT: Final = 8080
+# With these the function would call another API than the simulator: the real one, with real backups.
+ELSEWHERE: Final = ("REAPER_API_ENDPOINT", "HW_REGION_NAME", "HW_AUTH_URL")
+CREDENTIAL: Final = re.compile("HW_(AUTH_TOKEN|ACCESS_KEY|USER_NAME)(_FILE)?")
+SECRET: Final = re.compile("TOKEN|PASSWORD|SECRET|SINK")
+STARTED: Final = """\
+function    {function}
+simulator   {simulator}  (plays Huawei Cloud)
+settings    {settings}
+guards on   {guards}
+
+The simulator's credentials; the function uses the token unless you set another:
+{credentials}
+
+The simulator's backups:
+{backups}
+
+Send an event, this one or another file of events/:
+  {curl}
+Send it with the present time, as REAPER_GUARDS=strict demands:
+  {stamped}
+See the account, and what the function asked of the API:
+  curl -s {simulator}/_simulator/state | python3 -m json.tool
+  curl -s {simulator}/_simulator/calls | python3 -m json.tool
+Reset the account:
+  curl -s -X POST {simulator}/_simulator/reset
+Follow the function's log:
+  tail -f {log}
+
+Ctrl-C stops both.
+"""
+
+
+def main() -> int | str:
+    """Run until told to end; return the exit status, or what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m simulator.serve", description=__doc__)
+    parser.add_argument("event", nargs="?", type=Path, metavar="EVENT")
+    asked = parser.parse_args()
+    ends: list[int] = []  # a signal is only noted: what is being started or stopped meanwhile is not left behind
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: ends.append(number))
+    try:
+        [sample] = read_samples([asked.event]) if asked.event else read_samples([])[:1]
+        given = settings_of(os.environ)
+        port = _port(os.environ.get("PORT"))
+        with (
+            run_simulator(port=_first_free(port + 1)) as simulator,
+            run_function(_settings(given, simulator), port=port) as function,
+        ):
+            say(_started(simulator, function, given, sample.path), end="")
+            fault = _wait(simulator, function, ends)
+    except (OSError, RuntimeError) as error:
+        return str(error)
+    say("\nBoth have stopped.")
+    return fault
+
+
+def _port(asked: str | None) -> int:
+    """Return the port for the function: the one asked for, which must be free, or the first free one."""
+    if asked is None:
+        return _first_free(PORT)
+    if not (asked.isdecimal() and 0 < int(asked) < 65535):
+        raise RuntimeError(f"PORT must be a number from 1 to 65534, not {asked}")
+    if _taken(int(asked)):
+        raise RuntimeError(f"PORT={asked} is taken by another process; set another, or none to get a free one")
+    return int(asked)
+
+
+def _first_free(port: int) -> int:
+    return next(number for number in range(port, 65536) if not _taken(number))
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: not taken by closed connections
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
+def _settings(given: Mapping[str, str], simulator: Running) -> Mapping[str, str]:
+    """Return what was given, with the simulator as the cloud, and its token if no credential was given."""
+    elsewhere = [name for name in given if name.startswith(ELSEWHERE)]
+    if elsewhere:
+        raise RuntimeError(
+            f"make serve calls its simulator alone, never the real cloud; unset {', '.join(elsewhere)} and try again"
+        )
+    mine = {"REAPER_API_ENDPOINT": simulator.url}
+    if "HW_USER_NAME" in given:
+        mine["HW_AUTH_URL"] = simulator.url
+    if not any(map(CREDENTIAL.fullmatch, given)):
+        mine["HW_AUTH_TOKEN"] = next(iter(Account.load().tokens))
+    return {**given, **mine}
+
+
+def _started(simulator: Running, function: Running, given: Mapping[str, str], event: Path) -> str:
+    shown = [f"{name}={'…' if SECRET.search(name) else value}" for name, value in sorted(given.items())]
+    moved = "" if str(PORT) in function.url or "PORT" in os.environ else f"  ({PORT} is taken)"
+    return STARTED.format(
+        function=function.url + moved,
+        simulator=simulator.url,
+        settings=" ".join(shown) or "none of yours; to set some: REAPER_KEEP_LAST=3 make serve",
+        guards=_guards(function),
+        credentials="\n".join(_credentials(Account.load())),
+        backups="\n".join(account_table(backups(simulator))),
+        curl=curl(function.url, event),
+        stamped=_stamped(function.url, event),
+        log=function.log,
+    )
+
+
+def _guards(function: Running) -> str:
+    """Return what the function itself says at its start about its guards."""
+    for line in function.output.splitlines():
+        match json.loads(line) if line.startswith("{") else None:
+            case {"config": {"policy": dict(policy)}}:
+                on = [f"{name}={value}" for name, value in policy.items() if value]
+                return "; ".join(on) or "none: an event deletes the backup that it names"
+    return "not logged at this REAPER_LOG_LEVEL"
+
+
+def _credentials(account: Account) -> Iterator[str]:
+    for token in account.tokens.values():
+        yield f"  HW_AUTH_TOKEN={token.value}"
+    for key in account.access_keys.values():
+        yield f"  HW_ACCESS_KEY={key.access} \\\n    HW_SECRET_KEY={key.secret}"
+    for user in account.users.values():
+        yield f"  HW_USER_NAME={user.name} HW_USER_PASSWORD={shlex.quote(user.password)} HW_DOMAIN_NAME={user.domain}"
+
+
+def _stamped(url: str, event: Path) -> str:
+    command = """sed 's/"time": "[^"]*"/"time": "'$(date -u +%FT%TZ)'"/'"""
+    return f"{command} \\\n      {shlex.quote(os.path.relpath(event))} | curl -i {url} --json @-"
+
+
+def _wait(simulator: Running, function: Running, ends: Collection[int]) -> int | str:
+    while not ends:
+        for running in (simulator, function):
+            if running.process.poll() is not None:
+                return f"{running.url} has ended:\n{running.output}"
+        time.sleep(0.1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
