@@ -149,7 +149,8 @@ def _credentials(account: Account) -> Iterator[str]:
     for token in account.tokens.values():
         yield f"  HW_AUTH_TOKEN={token.value}"
     for key in account.access_keys.values():
-        yield f"  HW_ACCESS_KEY={key.access} \\\n    HW_SECRET_KEY={key.secret}"
+        token = f" \\\n    HW_SECURITY_TOKEN={key.security_token}" if key.security_token else ""
+        yield f"  HW_ACCESS_KEY={key.access} \\\n    HW_SECRET_KEY={key.secret}{token}"
     for user in account.users.values():
         yield f"  HW_USER_NAME={user.name} HW_USER_PASSWORD={shlex.quote(user.password)} HW_DOMAIN_NAME={user.domain}"
 
