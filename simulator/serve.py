@@ -113,7 +113,7 @@ def _settings(given: Mapping[str, str], simulator: Running) -> Mapping[str, str]
         )
     mine = {"REAPER_API_ENDPOINT": simulator.url}
     if "HW_USER_NAME" in given:
-        mine["HW_AUTH_URL"] = simulator.url
+        mine["HW_AUTH_URL"] = f"{simulator.url}/v3"
     if not any(map(CREDENTIAL.fullmatch, given)):
         mine["HW_AUTH_TOKEN"] = next(iter(Account.load().tokens))
     return {**given, **mine}
@@ -149,8 +149,8 @@ def _credentials(account: Account) -> Iterator[str]:
     for token in account.tokens.values():
         yield f"  HW_AUTH_TOKEN={token.value}"
     for key in account.access_keys.values():
-        token = f" \\\n    HW_SECURITY_TOKEN={key.security_token}" if key.security_token else ""
-        yield f"  HW_ACCESS_KEY={key.access} \\\n    HW_SECRET_KEY={key.secret}{token}"
+        third = f" \\\n    HW_SECURITY_TOKEN={key.security_token}" if key.security_token else ""
+        yield f"  HW_ACCESS_KEY={key.access} \\\n    HW_SECRET_KEY={key.secret}{third}"
     for user in account.users.values():
         yield f"  HW_USER_NAME={user.name} HW_USER_PASSWORD={shlex.quote(user.password)} HW_DOMAIN_NAME={user.domain}"
 
