@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from .variables import (
     one_of,
     seconds,
     sink_url,
+    token_file,
     uri_reference,
     versioned_url,
 )
@@ -47,10 +49,12 @@ class SinkSettings:
 
     Args:
         extensions: added to each result.
+        token_file: holds a bearer token for the sink; None for the one that Knative mounts.
     """
 
     url: str
     extensions: Mapping[str, str]
+    token_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +216,8 @@ def _policy(reader: Reader, *, user: bool) -> Policy:
 def _sink(reader: Reader) -> SinkSettings | None:
     extensions: dict[str, str] = reader.optional("K_CE_OVERRIDES", _extensions, {})
     url = reader.optional("K_SINK", sink_url, None)
-    return SinkSettings(url=url, extensions=extensions) if url else None
+    token: Path | None = reader.optional("REAPER_SINK_TOKEN_FILE", token_file, None)
+    return SinkSettings(url=url, extensions=extensions, token_file=token) if url else None
 
 
 def _hold_words(text: str) -> tuple[str, ...]:

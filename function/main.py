@@ -42,7 +42,7 @@ def build(config: Config) -> Door:
     sink = config.sink
     return Door(
         settle=reaper.settle,
-        publish=Sink(sink.url, sink.extensions, transport.exchange).publish if sink else None,
+        publish=Sink(sink.url, sink.extensions, transport.exchange, sink.token_file).publish if sink else None,
         deadline_seconds=config.deadline_seconds,
         max_event_bytes=config.max_event_bytes,
         paused=config.paused,

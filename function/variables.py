@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .cloud.credentials import TOKEN, Secret
 from .errors import ApiDeniedError, ConfigError
 from .events.grammar import is_uri_reference
+from .events.sink import read_token
 from .exchange import is_loopback
 from .setting_names import NAMES, name_faults
 
@@ -201,6 +202,19 @@ def uri_reference(text: str) -> str:
     if not text or not is_uri_reference(text):
         raise ValueError("must be a URI or a path, such as /backup-reaper")
     return text
+
+
+def token_file(text: str) -> Path:
+    """The path of a file with a bearer token."""
+    if not text.startswith("/"):  # it could be the token itself, which must not be shown
+        raise ValueError("must be the absolute path of a file with a bearer token")
+    try:
+        token = read_token(Path(text))
+    except ValueError as fault:
+        raise ValueError(f"names {text}, which {fault}") from None
+    if token is None:
+        raise ValueError(f"names {text}, which does not exist")
+    return Path(text)
 
 
 def existing_path(text: str) -> str:

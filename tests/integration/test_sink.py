@@ -1,10 +1,10 @@
 """Results that are published to a sink: arrived or not final, and never told to anybody else.
 
-§ are the sections of DESIGN.md. The sink is a second simulator, which answers what its faults say and remembers what
-it was sent.
+The sink is a second simulator, which answers what its faults say and remembers what it was sent.
 """
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -230,6 +230,13 @@ TROUBLES: Final = (
     Trouble("throttling", Fault(status=429, headers={"Retry-After": "7"})),
     *[Trouble(f"broken with {status}", Fault(status=status, body="<html>")) for status in (500, 502, 503, 504)],
     *[redirect(status) for status in (300, 301, 302, 303, 307, 308)],
+    *[
+        Trouble(
+            f"answering {status} with a login page",
+            Fault(status=status, body="<!DOCTYPE html><form>", headers={"Content-Type": "text/html"}),
+        )
+        for status in (200, 202)
+    ],
 )
 each_trouble = pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
 
@@ -272,6 +279,27 @@ class TestASinkInTrouble:
         assert {call.path for call in sink.calls} == {"/sink"}  # no redirect was followed
         assert simulator.backup_ids(PROJECT) == others
 
+    @pytest.mark.parametrize(
+        ("address", "cause"),
+        [
+            ("http://127.0.0.1:1", "refused"),
+            ("http://no-such-host.invalid", "resolve|gaierror"),
+        ],
+    )
+    def test_is_told_by_its_cause_and_without_its_path(
+        self, settings: Mapping[str, str], address: str, cause: str
+    ) -> None:
+        """The path of a sink's URL can be what entitles to use it."""
+        with run_function({**settings, "K_SINK": f"{address}/5ecret/path?key=5ecret"}) as function:
+            reply = deliver(function.url, expired_event())
+
+            assert reply.problem["error_code"] == "SINK_UNREACHABLE"
+            assert re.search(cause, reply.problem["error_msg"], re.IGNORECASE)
+            assert address in reply.problem["error_msg"]
+            lines = [json.loads(line) for line in function.output.splitlines() if line.startswith("{")]
+            assert [call["url.full"] for line in lines for call in line.get("calls", [])][1:] in ([address], [])
+            assert "5ecret" not in f"{reply.body!r} {function.output}"
+
     def test_that_comes_back_in_time_is_none(self, function: Running, sink: Simulator) -> None:
         sink.faults.replace([Fault(status=202, delay=0.3)])
 
@@ -290,7 +318,7 @@ class TestASinkInTrouble:
         assert first["id"] == second["id"]
 
     def test_shares_the_deadline_with_the_api(self, simulator: Simulator, function: Running, sink: Simulator) -> None:
-        """§2: "One deadline covers everything a delivery does with the outside": two seconds here, not four."""
+        """One deadline covers everything that a delivery does with the outside: two seconds here, not four."""
         simulator.fault(Fault(method="DELETE", delay=1.5))
         sink.faults.replace([Fault(hang=True)])
 
@@ -314,7 +342,7 @@ def seen(calls: list[Call]) -> str:
 
 
 class TestTheCredential:
-    """§2: nothing sends the token anywhere but to the configured host."""
+    """The API's token goes to the API alone, and the sink's to the sink."""
 
     @pytest.mark.parametrize("status", [202, 307, 401, 407])
     def test_never_goes_to_the_sink(
@@ -334,6 +362,31 @@ class TestTheCredential:
         assert "of-the-deliverer" not in seen(sink.calls)
         headers = {"content-type", "content-length", "host", "user-agent", "accept-encoding", "connection"}
         assert {name.lower() for call in sink.calls for name in call.headers} <= headers
+
+    def test_of_the_sink_goes_to_the_sink_alone_and_is_read_anew_for_every_result(
+        self, simulator: Simulator, to_sink: Mapping[str, str], sink: Simulator, tmp_path: Path
+    ) -> None:
+        """Kubernetes replaces the file before the token expires."""
+        file = tmp_path / "token"
+        file.write_text("eyJhbGciOi.5ecret-first")
+        with run_function({**to_sink, "REAPER_SINK_TOKEN_FILE": str(file), "REAPER_LOG_LEVEL": "DEBUG"}) as function:
+            assert arrived(deliver(function.url, expired_event()))
+            file.write_text("eyJhbGciOi.5ecret-second\n")
+            assert arrived(deliver(function.url, expired_event()))
+            file.unlink()
+            gone = deliver(function.url, expired_event())
+            file.write_text("eyJhbGciOi.5ecret-third\n")
+            sink.faults.replace([Fault(status=401, body="eyJhbGciOi.5ecret-third")])
+            refused = deliver(function.url, expired_event())
+
+            assert "5ecret" not in f"{function.output} {gone.body!r} {refused.body!r}"
+
+        assert [call.headers["Authorization"] for call in sink.calls] == [
+            f"Bearer eyJhbGciOi.5ecret-{number}" for number in ("first", "second", "third")
+        ]
+        assert gone.problem["error_msg"] == f"the sink's token file {file} does not exist"
+        assert (gone.problem["error_code"], refused.problem["error_code"]) == ("SINK_TOKEN_UNREADABLE", "SINK_REFUSED")
+        assert "5ecret" not in seen(simulator.calls)
 
     def test_that_signs_does_not_sign_for_the_sink(
         self, simulator: Simulator, run: RunFunction, to_sink: Mapping[str, str], sink: Simulator

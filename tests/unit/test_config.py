@@ -155,6 +155,39 @@ def test_a_sink_has_its_overrides(overrides: str, extensions: dict[str, str]) ->
     assert made.sink == SinkSettings(url="http://broker/a", extensions=extensions)
 
 
+def test_a_sink_may_have_a_token_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("eyJhbGciOi.5ecret\n")
+
+    made = config(K_SINK="http://broker/a", REAPER_SINK_TOKEN_FILE=str(file))
+
+    assert made.sink == SinkSettings(url="http://broker/a", extensions={}, token_file=file)
+    assert "5ecret" not in f"{made} {made.in_force()}"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "names {}, which does not exist"),
+        ("", "names {}, which does not hold a bearer token"),
+        ("5ecret 5ecret", "names {}, which does not hold a bearer token"),
+    ],
+)
+def test_a_token_file_without_a_token_stops_the_start(tmp_path: Path, content: str | None, fault: str) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+
+    assert faults(REAPER_SINK_TOKEN_FILE=str(file)) == [f"REAPER_SINK_TOKEN_FILE {fault.format(file)}"]
+
+
+@pytest.mark.parametrize("text", ["eyJhbGciOi.5ecret", "./5ecret"])
+def test_a_token_in_the_place_of_its_files_path_is_not_shown(text: str) -> None:
+    assert faults(REAPER_SINK_TOKEN_FILE=text) == [
+        "REAPER_SINK_TOKEN_FILE must be the absolute path of a file with a bearer token"
+    ]
+
+
 def test_the_longest_deadline_ends_before_the_server_ends_a_worker() -> None:
     application: Any = GunicornApplication
     server = application(None, "127.0.0.1", 8080, debug=False).cfg
@@ -595,4 +628,8 @@ def test_of_a_sink_only_the_host_is_logged_since_its_path_can_be_a_secret() -> N
         K_SINK="http://broker.example:8080/5ecret?a=b", K_CE_OVERRIDES='{"extensions": {"a": "b"}}'
     ).in_force()
 
-    assert in_force["sink"] == {"url": "http://broker.example:8080", "extensions": {"a": "b"}}
+    assert in_force["sink"] == {
+        "url": "http://broker.example:8080",
+        "extensions": {"a": "b"},
+        "token_file": None,
+    }
