@@ -2,13 +2,17 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from .backups import Failed, Outcome
+from .cloud.engines import ENGINES
 from .delivery import Delivery
 from .events.binding import Event
 from .events.contract import read_command, write_result
 from .guards import Policy
 from .handler import Backups, handle
+
+KNOWN: Final = {engine.name: engine.needs_instance for engine in ENGINES.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +40,11 @@ class Reaper:
             NotAnEventError: its type is not accepted.
             NotFinalError: there is no final outcome yet.
         """
-        command = read_command(event, self.accepted_types)
+        command = read_command(event, self.accepted_types, KNOWN)
         if isinstance(command, Failed):
             outcome: Outcome = command
         else:
             delivery.project_id, delivery.backup_id = command.project_id, command.backup_id
             outcome = handle(command, self.policy, self.engines, delivery)
-        return outcome, *write_result(event, outcome, source=self.source, now=delivery.now, trace=delivery.trace)
+        result = write_result(event, outcome, KNOWN, source=self.source, now=delivery.now, trace=delivery.trace)
+        return outcome, *result

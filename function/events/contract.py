@@ -27,7 +27,9 @@ PROJECT_ID: Final = re.compile("[A-Za-z0-9]{32}")
 # No dot and no slash: a path that loses its id is DELETE …/backups, the API's batch deletion.
 _BACKUP_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")
 _PLAIN_NAME: Final = re.compile("[A-Za-z0-9_-]{1,40}")
-MEMBERS: Final = frozenset({"project_id", "backup_id", "instance_id", "dry_run"})
+MEMBERS: Final = frozenset({"project_id", "backup_id", "instance_id", "engine", "dry_run"})
+_DEFAULT_ENGINE: Final = "taurusdb"
+Engines = Mapping[str, bool]  # the engines there are by name, and whether an event must name an instance
 _ATTRIBUTES: Final = STRINGS | {"expirytime"}
 # What an extension attribute can be meant to be. The names of attributes have no underscores.
 _MEANT: Final = {"expirytime": "expirytime"} | {name.replace("_", ""): f"data.{name}" for name in MEMBERS}
@@ -35,7 +37,7 @@ _MEANT: Final = {"expirytime": "expirytime"} | {name.replace("_", ""): f"data.{n
 _OTHER_WORDS: Final = frozenset({"project", "backup"})
 
 
-def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup | Failed:
+def read_command(event: Event, accepted_types: Collection[str], engines: Engines) -> DeleteBackup | Failed:
     """The command in an event; `Failed` where the event is ours but does not fit.
 
     Raises:
@@ -44,7 +46,7 @@ def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup 
     if event.attributes["type"] not in accepted_types:
         raise NotAnEventError(400, "the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts")
     data = event.data if isinstance(event.data, dict) else {}
-    faults = [*_data_faults(event.data), *_attribute_faults(event)]
+    faults = [*_data_faults(event.data, engines), *_attribute_faults(event)]
     if faults:
         more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
         return Failed(error_code="INVALID_EVENT", error_msg="; ".join(faults[:MAX_FAULTS] + more))
@@ -52,6 +54,7 @@ def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup 
     return DeleteBackup(
         project_id=data["project_id"],
         backup_id=data["backup_id"],
+        engine=data.get("engine", _DEFAULT_ENGINE),
         instance_id=data.get("instance_id"),
         dry_run=data.get("dry_run", False),
         judged=read_time(judged) if judged else None,
@@ -60,7 +63,7 @@ def read_command(event: Event, accepted_types: Collection[str]) -> DeleteBackup 
 
 
 def write_result(
-    event: Event, outcome: Outcome, *, source: str, now: datetime, trace: Mapping[str, str]
+    event: Event, outcome: Outcome, engines: Engines, *, source: str, now: datetime, trace: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, object]]:
     """The result event of an outcome: its attributes, and its data.
 
@@ -76,7 +79,7 @@ def write_result(
         case _:
             assert_never(outcome)
     request = {name: str(event.attributes[name]) for name in ("source", "id", "type")}
-    ids = _ids(event.data)
+    ids = _ids(event.data, engines)
     name = json.dumps([request["source"], request["id"], *ids.values(), result_type])
     attributes = {
         "specversion": "1.0",
@@ -125,9 +128,14 @@ def _backup(backup: Backup) -> dict[str, object]:
     return {name: text and bounded(text, MAX_NAME_CHARS) for name, text in texts.items()}
 
 
-def _ids(data: object) -> dict[str, str | None]:
-    """What a request names; None for an id that is not valid. The id of a result is derived from it."""
-    return {"project_id": _valid(data, "project_id", PROJECT_ID), "backup_id": _valid(data, "backup_id", _BACKUP_ID)}
+def _ids(data: object, engines: Engines) -> dict[str, str | None]:
+    """What a request names; None for an id that is not valid. The id of a result is derived from it.
+
+    The default engine is left out, so that what was written before there were others stays as it is.
+    """
+    ids = {"project_id": _valid(data, "project_id", PROJECT_ID), "backup_id": _valid(data, "backup_id", _BACKUP_ID)}
+    engine = data.get("engine", _DEFAULT_ENGINE) if isinstance(data, dict) else _DEFAULT_ENGINE
+    return {**ids, "engine": engine} if engine != _DEFAULT_ENGINE and _is_engine(engine, engines) else ids
 
 
 def _known(facts: Mapping[str, object]) -> dict[str, object]:
@@ -139,7 +147,11 @@ def _valid(data: object, name: str, form: re.Pattern[str]) -> str | None:
     return value if isinstance(value, str) and form.fullmatch(value) else None
 
 
-def _data_faults(data: object) -> list[str]:
+def _is_engine(value: object, engines: Engines) -> bool:
+    return isinstance(value, str) and value in engines
+
+
+def _data_faults(data: object, engines: Engines) -> list[str]:
     """What is wrong with the data, each fault with the member's name."""
     if isinstance(data, Unreadable):
         return [f"data is not JSON: {data.why}"]
@@ -158,6 +170,11 @@ def _data_faults(data: object) -> list[str]:
         faults.append("data.backup_id must be a string of 1 to 64 ASCII letters, digits and hyphens")
     if "instance_id" in data and not _valid(data, "instance_id", _BACKUP_ID):
         faults.append("data.instance_id must be a string of 1 to 64 ASCII letters, digits and hyphens")
+    engine = data.get("engine", _DEFAULT_ENGINE)
+    if not _is_engine(engine, engines):
+        faults.append(f"data.engine must be one of {', '.join(engines)}")
+    elif engines[engine] and "instance_id" not in data:
+        faults.append(f"data.instance_id must be there with the engine {engine}: its backups are listed by instance")
     if not isinstance(data.get("dry_run", False), bool):
         faults.append("data.dry_run must be true or false")
     return faults

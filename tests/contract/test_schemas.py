@@ -9,8 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from function.backups import Absence, Failed, Reason
+from function.cloud.engines import ENGINES
 from function.events.binding import Event
 from function.events.contract import EXPIRED, MEMBERS, RESULT_TYPES, SCHEMAS, read_command
+from function.reaper import KNOWN
 from simulator.processes import ROOT
 from tests.event_schemas import SCHEMAS as FILES
 from tests.event_schemas import schema_faults
@@ -86,13 +88,13 @@ def test_the_schema_refuses_data_that_could_delete_by_mistake(member: str, value
 
     assert schema_faults(GOOD) == []
     assert schema_faults(event)
-    assert isinstance(read_command(Event(CORE, event["data"], "structured"), {EXPIRED}), Failed)
+    assert isinstance(read_command(Event(CORE, event["data"], "structured"), {EXPIRED}, KNOWN), Failed)
 
 
 @pytest.mark.parametrize("name", ["dryrun", "instanceid", "projectid", "backupid"])
 def test_the_schema_refuses_an_extension_that_was_meant_to_be_data(name: str) -> None:
     assert schema_faults({**GOOD, name: "true"})
-    assert isinstance(read_command(Event({**CORE, name: "true"}, DATA, "structured"), {EXPIRED}), Failed)
+    assert isinstance(read_command(Event({**CORE, name: "true"}, DATA, "structured"), {EXPIRED}, KNOWN), Failed)
 
 
 def enumerations(value: object, path: str = "") -> Iterator[tuple[str, frozenset[str]]]:
@@ -111,6 +113,11 @@ STRUCTURE = {"$defs", "data", "properties", "anyOf", "not", "if", "then", "else"
 WORDS = {
     ("backup.deleted.v1", "absence"): {frozenset(get_args(Absence))},
     ("backup.deletion-skipped.v1", "reason"): {frozenset(get_args(Reason))},
+    ("backup.expired.v1", "engine"): {frozenset(ENGINES)},
+    **{
+        (f"{result}.v1", "engine"): {frozenset(ENGINES) - {"taurusdb"}}
+        for result in ("backup.deleted", "backup.deletion-failed", "backup.deletion-skipped")
+    },
     ("backup.expired.v1", "propertyNames"): {
         MEMBERS,  # of the data
         frozenset(name.replace("_", "") for name in MEMBERS),  # no extension may have such a name

@@ -34,6 +34,7 @@ from function.events.binding import STRUCTURED, read_event
 from function.events.contract import EXPIRED, read_command
 from function.guards import Policy
 from function.handler import handle
+from function.reaper import KNOWN
 from simulator import Account, Backup, Fault
 from simulator import Token as IssuedToken
 from tests.deliverer import Envelope, expired_event
@@ -250,7 +251,9 @@ class GuardedAccount(RuleBasedStateMachine):
         if not order.dry_run:
             self.asked.add((order.project_id, order.backup_id))
         delivery = Delivery(now=NOW, until=time.monotonic() + 60)
-        command = read_command(read_event({"content-type": STRUCTURED}, json.dumps(order.envelope).encode()), {EXPIRED})
+        command = read_command(
+            read_event({"content-type": STRUCTURED}, json.dumps(order.envelope).encode()), {EXPIRED}, KNOWN
+        )
         assert not isinstance(command, Failed)
         try:
             return handle(command, self.policy, {"taurusdb": self.client}, delivery)

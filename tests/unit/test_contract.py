@@ -28,6 +28,7 @@ from function.events.contract import (
 from tests.strategies import ID_LETTERS, attribute_texts, backup_ids, json_scalars, json_values, near_ids, project_ids
 
 PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
+ENGINES: Final = {"taurusdb": False, "rds": True, "dds": False}
 BACKUP: Final = "1fe4feaab48f11e6654hfa163eba87e4b66"
 IDS: Final[dict[str, Any]] = {"project_id": PROJECT, "backup_id": BACKUP}
 ENVELOPE: Final = {"specversion": "1.0", "id": "42", "source": "/policies/weekly", "type": EXPIRED}
@@ -53,7 +54,7 @@ def event(data: object, **attributes: str | bool | int) -> Event:
 
 
 def command(data: object, **attributes: str | bool | int) -> DeleteBackup | Failed:
-    return read_command(event(data, **attributes), {EXPIRED})
+    return read_command(event(data, **attributes), {EXPIRED}, ENGINES)
 
 
 def faults(data: object, **attributes: str | bool | int) -> str:
@@ -72,7 +73,9 @@ def result(
     trace: Mapping[str, str] | None = None,
     **attributes: str | bool | int,
 ) -> tuple[dict[str, str], dict[str, object]]:
-    return write_result(event(data, **attributes), outcome, source="/backup-reaper", now=now, trace=trace or {})
+    return write_result(
+        event(data, **attributes), outcome, ENGINES, source="/backup-reaper", now=now, trace=trace or {}
+    )
 
 
 # Event in.
@@ -95,6 +98,44 @@ def result(
 )
 def test_a_command_takes_the_known_members_and_ignores_the_others(more: dict[str, Any], expected: Any) -> None:
     assert command(IDS | more) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"engine": "taurusdb"}, DeleteBackup(**IDS)),
+        ({"engine": "dds"}, DeleteBackup(**IDS, engine="dds")),
+        ({"engine": "rds", "instance_id": "i1"}, DeleteBackup(**IDS, engine="rds", instance_id="i1")),
+    ],
+)
+def test_a_command_is_for_one_engine(more: dict[str, Any], expected: DeleteBackup) -> None:
+    assert command(IDS | more) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"engine": "oracle"}, "data.engine must be one of taurusdb, rds, dds"),
+        ({"engine": "RDS"}, "data.engine must be one of taurusdb, rds, dds"),
+        ({"engine": None}, "data.engine must be one of taurusdb, rds, dds"),
+        ({"engine": ["rds"]}, "data.engine must be one of taurusdb, rds, dds"),
+        ({"Engine": "rds"}, "unknown member data.Engine; did you mean engine?"),
+        ({"engine": "rds"}, "data.instance_id must be there with the engine rds: its backups are listed by instance"),
+    ],
+)
+def test_an_engine_that_does_not_fit_is_named(more: dict[str, Any], fault: str) -> None:
+    assert faults(IDS | more) == fault
+
+
+@pytest.mark.parametrize("outcome", ALL_OUTCOMES, ids=lambda outcome: type(outcome).__name__)
+def test_the_default_engine_changes_nothing_in_a_result_and_any_other_changes_its_id(outcome: Outcome) -> None:
+    before, data = result(outcome)
+
+    assert result(outcome, IDS | {"engine": "taurusdb"}) == (before, data)
+    attributes, dds_data = result(outcome, IDS | {"engine": "dds"})
+    assert attributes["id"] != before["id"]
+    assert dds_data == {**data, "engine": "dds"}
+    assert result(outcome, IDS | {"engine": "oracle"}) == (before, data)
 
 
 @pytest.mark.parametrize("length", [1, 64])
@@ -202,7 +243,7 @@ def test_an_expiry_in_the_data_is_not_disregarded() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("dry", "run", "id", "\u0131", "", "project", "backup", "policy", "reason", "region", "retention", "engine_x"),
+        *("dry", "run", "id", "\u0131", "", "project", "backup", "policy", "reason", "region", "retention"),
         *("name", "type", "status", "begin_time", "description", "size", "tags", "account", "rule", "created_at"),
     ],
 )
@@ -338,7 +379,7 @@ def test_an_event_of_another_type_is_refused_whatever_its_data(of_type: str) -> 
 def test_other_types_can_be_accepted() -> None:
     other = event(IDS, type="com.example.retention.due")
 
-    assert read_command(other, {EXPIRED, "com.example.retention.due"}) == DeleteBackup(**IDS)
+    assert read_command(other, {EXPIRED, "com.example.retention.due"}, ENGINES) == DeleteBackup(**IDS)
 
 
 known_members = st.fixed_dictionaries(
