@@ -53,6 +53,7 @@ class Backup:
         begin_time: with its offset.
         description: empty if there is none.
         in_use: the API says that it must not be deleted now.
+        size_mb: in MB.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Backup:
     begin_time: datetime | None = None
     description: str | None = None
     in_use: bool = False
+    size_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

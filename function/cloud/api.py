@@ -202,6 +202,7 @@ def _read_backup(item: object, engine: Engine) -> Backup:
         status="DELETING" if status in engine.leaving else status,
         begin_time=_read_begin(read_text(facts, "begin_time"), engine),
         description=_read_description(facts.get("description")),
+        size_mb=_read_size(facts.get("size")),
         in_use=any(facts.get(name) is value for name, value in engine.in_use.items()),
     )
 
@@ -211,6 +212,11 @@ def _read_description(value: object) -> str | None:
     if value is None:
         return ""
     return value if isinstance(value, str) else None
+
+
+def _read_size(value: object) -> float | None:
+    """A size in MB ("Querying Backups"); None if there is none, or it is no size."""
+    return float(value) if isinstance(value, int | float) and type(value) is not bool and 0 <= value < 1e12 else None
 
 
 def _read_begin(text: str | None, engine: Engine) -> datetime | None:

@@ -587,6 +587,7 @@ OURS: Final = Backup(
     status="COMPLETED",
     begin_time=datetime(2020, 7, 6, 10, 41, 14, tzinfo=timezone(timedelta(hours=8))),
     description="before the upgrade",
+    size_mb=2803.0,
 )
 
 
@@ -733,6 +734,21 @@ def test_an_empty_fact_is_a_missing_one(member: str) -> None:
     backups, _ = read_backups(page({**ITEM, member: ""}), TAURUSDB)
 
     assert getattr(backups[0], member) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "size_mb"),
+    [
+        *((0, 0.0), (0.5, 0.5), (2803, 2803.0), (999_999_999_999, 999_999_999_999.0)),
+        *((None, None), (True, None), ("2803", None), ([2803], None)),
+        *((-1, None), (-0.5, None), (1e12, None), (10**399, None)),  # no backup is so large
+    ],
+)
+def test_a_size_is_a_number_of_megabytes(value: object, size_mb: float | None) -> None:
+    backups, _ = read_backups(page({**ITEM, "size": value}), TAURUSDB)
+
+    assert backups[0].size_mb == size_mb
+    assert type(backups[0].size_mb) in (float, type(None))
 
 
 @pytest.mark.parametrize(
