@@ -71,7 +71,7 @@ class Reply:
 
     @property
     def event(self) -> Envelope:
-        """The result event, whichever mode it came in; an AssertionError if it is none or breaks its schema (§1)."""
+        """The result event, whichever mode it came in; an AssertionError if it is none or breaks its schema."""
         event = self._read_event()
         assert schema_faults(event) == []
         return event
@@ -96,7 +96,7 @@ class Reply:
 
     @property
     def problem(self) -> dict[str, Any]:
-        """The problem details; an AssertionError if the reply is anything but such as §1 allows."""
+        """The problem details; an AssertionError if the reply is anything but short problem details."""
         assert self.status >= 400, (self.status, self.body)
         assert self.headers["content-type"] == "application/problem+json", (self.headers, self.body)
         assert len(self.body) <= MAX_PROBLEM_BYTES
@@ -111,7 +111,7 @@ class Reply:
 
     @property
     def retry_after(self) -> int:
-        """The seconds after which the event should come again, which §1 wants with every 429 and 503."""
+        """The seconds after which the event should come again, which comes with every 429 and 503."""
         assert self.status in (429, 503), (self.status, self.body)
         assert self.headers["retry-after"].isdecimal()
         return int(self.headers["retry-after"])

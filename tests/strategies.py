@@ -12,11 +12,11 @@ from function.exchange import Answer
 
 ID_LETTERS: Final = string.ascii_letters + string.digits
 
-# DESIGN §1 "Event in".
+# What the README says of an event's data.
 project_ids = st.text(ID_LETTERS, min_size=32, max_size=32)
 backup_ids = st.text(ID_LETTERS + "-", min_size=1, max_size=64)
 
-# Near enough to an id to slip through a careless check: huawei-api.md §1 "Path danger".
+# Near enough to an id to slip through a careless check, and dangerous in a path.
 _DANGEROUS: Final = ["", ".", "..", "/", "../backups", "%2e%2e", "x?y", "x#y", "x\n", "\u0661", "\uff11", "a" * 65]
 near_ids = (
     st.sampled_from(_DANGEROUS)

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -140,6 +140,41 @@ def test_a_body_longer_than_its_length_is_taken_for_the_next_request(door: Runni
         text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
     assert re.findall(r"HTTP/1.1 (\d+)", text) == ["200", "400"]
+
+
+SWITCHES: Final[Sequence[tuple[Mapping[str, object], Mapping[str, object], str]]] = (
+    ({"dry run": True}, {}, "did you mean dry_run?"),
+    ({"dry_run ": True}, {}, "did you mean dry_run?"),
+    ({"dry.run": True}, {}, "did you mean dry_run?"),
+    ({"\uff44\uff52\uff59_run": True}, {}, "did you mean dry_run?"),
+    ({"dry_rum": True}, {}, "did you mean dry_run?"),
+    ({"instnce_id": "i1"}, {}, "did you mean instance_id?"),
+    ({"expirytime": "2026-03-01T12:00:00Z"}, {}, "did you mean the attribute expirytime?"),
+    ({}, {"dryrun": "true"}, "did you mean data.dry_run?"),
+    ({}, {"instanceid": "i1"}, "did you mean data.instance_id?"),
+    ({}, {"expirytme": "2026-03-01T12:00:00Z"}, "did you mean expirytime?"),
+)
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+@pytest.mark.parametrize(("members", "attributes", "meant"), SWITCHES, ids=str)
+def test_a_safety_switch_that_is_misspelt_or_in_the_wrong_place_deletes_nothing(
+    door: Running,
+    lasting_simulator: Simulator,
+    members: Mapping[str, object],
+    attributes: Mapping[str, object],
+    meant: str,
+    mode: Mode,
+) -> None:
+    before = len(lasting_simulator.calls)
+    headers, body = encode({**CORE, **attributes, "data": {**DATA, **members}}, mode)
+
+    answer = converse(door.url, request(*(f"{name}: {value}" for name, value in headers.items()), body=body))
+
+    check_answer(answer)
+    assert answer.event["data"]["error_code"] == "INVALID_EVENT"
+    assert answer.event["data"]["error_msg"].endswith(meant)
+    assert lasting_simulator.calls[before:] == []
 
 
 # Bodies that break off.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, get_args
@@ -545,6 +546,15 @@ def test_a_result_names_only_valid_ids(data: object, project_id: str | None, bac
     attributes, facts = result(Failed(error_code="INVALID_EVENT", error_msg="x"), data)
 
     assert (facts["project_id"], facts["backup_id"], attributes.get("subject")) == (project_id, backup_id, backup_id)
+
+
+def test_what_a_dry_run_tells_of_a_backup_is_of_bounded_length() -> None:
+    """The cloud's texts can be of any length."""
+    backup = replace(WEEKLY, name="n" * 500_000, instance_id="i" * 500_000, type="t" * 999, status="s" * 999)
+
+    _, data = result(Skipped(reason="dry_run", message="dry", would_delete=backup))
+
+    assert len(json.dumps(data)) < 2000
 
 
 def test_no_two_kinds_of_result_share_a_type() -> None:
