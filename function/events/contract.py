@@ -33,8 +33,13 @@ Engines = Mapping[str, bool]  # the engines there are by name, and whether an ev
 _ATTRIBUTES: Final = STRINGS | {"expirytime"}
 # What an extension attribute can be meant to be. The names of attributes have no underscores.
 _MEANT: Final = {"expirytime": "expirytime"} | {name.replace("_", ""): f"data.{name}" for name in MEMBERS}
-# Words of their own: the ids that they resemble must be there anyway, so that ignoring them switches no check off.
-_OTHER_WORDS: Final = frozenset({"project", "backup"})
+# Words that resemble a known name, but are used for something else.
+OTHER_WORDS: Final = frozenset(
+    {
+        *("project", "projects", "protected", "backup", "backups"),  # the ids that they resemble must be there anyway
+        *("online", "inline", "entire", "engineer", "rerun"),
+    }
+)
 
 
 def read_command(event: Event, accepted_types: Collection[str], engines: Engines) -> DeleteBackup | Failed:
@@ -160,7 +165,7 @@ def _data_faults(data: object, engines: Engines) -> list[str]:
     faults = [
         f"unknown member data{_shown(name)}; did you mean {meant}?"
         for name in data
-        if name not in _OTHER_WORDS and (meant := near(name, MEMBERS))
+        if name not in OTHER_WORDS and (meant := near(name, MEMBERS))
     ]
     if "expirytime" in data:
         faults.append("unknown member data.expirytime; did you mean the attribute expirytime?")
@@ -191,7 +196,7 @@ def _attribute_faults(event: Event) -> list[str]:
     An expiry that cannot be read must not be disregarded, and neither must a dry run that stands in the wrong place.
     """
     faults = []
-    for name in event.attributes.keys() - _ATTRIBUTES - _OTHER_WORDS:
+    for name in event.attributes.keys() - _ATTRIBUTES - OTHER_WORDS:
         if meant := name if name in _MEANT else near(name, _MEANT):
             faults.append(f"unknown attribute {show_name(name)}; did you mean {_MEANT[meant]}?")
     if "expirytime" in event.attributes:
