@@ -1,9 +1,9 @@
-"""A stateful stand-in for the TaurusDB backup API and IAM of Huawei Cloud, with faults on demand.
+"""A stateful stand-in for Huawei Cloud: the backup APIs of its database services, and IAM, with faults on demand.
 
 In a test: `with Simulator() as sim:` and talk to `sim.url`. As a process: `python -m simulator --port 8001`.
 EventGrid's PutEvents is there too, and `functiongraph` calls a function as FunctionGraph does.
-What the cloud does is taken from its documentation; where that is silent, a comment says what was chosen.
-"§n" in this package is a section of the project's fact sheet `huawei-api.md`.
+What the cloud does is taken from its documentation, which each module names; a comment says what is not documented.
+A service is one value in `services/`; a simulator serves one, and several can share an account.
 
 Control over HTTP, under `/_simulator/`, without a token; JSON both ways; never recorded, faulted or throttled:
 

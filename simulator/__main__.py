@@ -1,11 +1,16 @@
-"""The simulator as a process: prints its URL when it listens, ends on SIGTERM or SIGINT."""
+"""The simulator as a process: prints its URL when it listens, ends on SIGTERM or SIGINT.
+
+The demo's account accepts `X-Auth-Token: demo-token`; `make serve` prints its other credentials.
+"""
 
 import argparse
 import json
 import signal
 from pathlib import Path
 
-from . import Account, Fault, Simulator
+from . import Fault, Simulator
+from .accounts import load_account
+from .services import SERVICES
 
 
 def main() -> None:
@@ -13,13 +18,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0, the default: a free one")
-    parser.add_argument("--account", type=Account.load, metavar="FILE", help="JSON; default: the demo's account")
+    parser.add_argument("--engine", choices=SERVICES, default="taurusdb", help="whose backups; default: taurusdb")
+    parser.add_argument("--account", type=load_account, metavar="FILE", help="JSON; default: the demo's account")
     parser.add_argument("--faults", type=_faults, default=[], metavar="JSON|@FILE", help="one fault or a list of them")
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before there are threads, which inherit it
     try:
         asked = parser.parse_args()
-        simulator = Simulator(asked.account, host=asked.host, port=asked.port, faults=asked.faults).start()
+        service = SERVICES[asked.engine]
+        simulator = Simulator(
+            asked.account, service=service, host=asked.host, port=asked.port, faults=asked.faults
+        ).start()
     except OSError as error:
         parser.error(str(error))
     print(simulator.url, flush=True)

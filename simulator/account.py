@@ -1,15 +1,12 @@
 """An account of the cloud: its projects, backups and credentials, what becomes of them, and its clock."""
 
-import json
 import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from threading import RLock
 
-from .errors import ApiError
 from .exchange import Json
 
 
@@ -23,7 +20,7 @@ class Datastore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A backup with the fields the list shows (§2); what is None is not shown.
+    """A backup with the fields that a list shows; what is None is not shown.
 
     Times are written as `2020-07-06T10:41:14+0800`, the duration in minutes, the size in megabytes.
     """
@@ -146,8 +143,8 @@ class Account:
 
     Args:
         projects: the names of the projects by their ids.
-        absent: the code for a backup that is not there: which of DBS.201203 (400), DBS.201010 (404), DBS.280214 (400)
-            and DBS.200044 (403) it is, is not documented (§1).
+        absent: the code for a backup that is not there, if it is not the service's usual one. For TaurusDB the
+            reference has four that fit: DBS.201203 (400), DBS.201010 (404), DBS.280214 (400), DBS.200044 (403).
         token_life: how long a token from IAM is good, in seconds.
     """
 
@@ -160,7 +157,7 @@ class Account:
         tokens: Iterable[Token] = (),
         access_keys: Iterable[AccessKey] = (),
         channels: Iterable[Channel] = (),
-        absent: str = "DBS.201203",
+        absent: str | None = None,
         token_life: float = 86_400.0,
         throttle: Throttle | None = None,
     ) -> None:
@@ -171,32 +168,18 @@ class Account:
         self._channels = tuple(channels)
         self.reset()
 
-    @classmethod
-    def load(cls, path: str | Path | None = None) -> "Account":
-        """Read an account from a JSON file with the arguments of `Account` as members; the demo's if None."""
-        data = json.loads(Path(path or Path(__file__).with_name("account.json")).read_text())
-        throttle = data.get("throttle")
-        made = {
-            "backups": [Backup.from_json(item) for item in data.get("backups", [])],
-            "users": [User(**item) for item in data.get("users", [])],
-            "tokens": [Token(**item) for item in data.get("tokens", [])],
-            "access_keys": [AccessKey(**item) for item in data.get("access_keys", [])],
-            "channels": [Channel(**item) for item in data.get("channels", [])],
-            "throttle": throttle and Throttle(**throttle),
-        }
-        return cls(**data | made)
-
     def reset(self) -> None:
         """Go back to the beginning, the clock included."""
         backups, tokens, self.absent, self.token_life, self.throttle = self._beginning
         self.backups = {backup.id: backup for backup in backups}
+        self._leaving: dict[str, float] = {}
         self.tokens = {token.value: token for token in tokens}
         users, access_keys = self._credentials
         self.users = {(user.domain, user.name): user for user in users}
         self.access_keys = {key.access: key for key in access_keys}
         self.channels = {channel.id: replace(channel, events=[]) for channel in self._channels}
         self.user_lockout = Lockout(limit=5, seconds=900)  # IAM's default policy
-        self.key_lockout = Lockout(limit=6, seconds=300)  # "more than five consecutive times": §4
+        self.key_lockout = Lockout(limit=6, seconds=300)  # "more than five consecutive times"
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self._ahead = 0.0
 
@@ -214,6 +197,7 @@ class Account:
 
     def backups_of(self, project_id: str) -> list[Backup]:
         """Return the backups of a project, newest first."""
+        self._let_go()
         backups = (backup for backup in self.backups.values() if backup.project_id == project_id)
         return sorted(backups, key=lambda backup: (backup.began_at, backup.id), reverse=True)
 
@@ -223,20 +207,25 @@ class Account:
             raise ValueError(f"the account has no project {backup.project_id}")
         self.backups[backup.id] = backup
 
-    def delete(self, project_id: str, backup_id: str) -> Backup:
-        """Delete a manual backup and return what it was, or raise ApiError (§1)."""
+    def find(self, project_id: str, backup_id: str) -> Backup | None:
+        """Return a backup of a project."""
+        self._let_go()
         backup = self.backups.get(backup_id)
-        if backup is None or backup.project_id != project_id:
-            raise ApiError(self.absent)
-        if backup.status == "BUILDING":
-            raise ApiError("DBS.201205")
-        if backup.type != "manual":
-            # Automated backups cannot be deleted, but no code is documented for it (§1): this is the nearest.
-            raise ApiError("DBS.201208")
-        return self.backups.pop(backup_id)
+        return backup if backup and backup.project_id == project_id else None
+
+    def remove(self, backup_id: str, *, meanwhile: str = "", seconds: float = 0.0) -> None:
+        """Remove a backup, at once or in so many seconds; its status is `meanwhile` until then."""
+        self.backups[backup_id] = replace(self.backups[backup_id], status=meanwhile)
+        self._leaving.setdefault(backup_id, self.now() + seconds)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for backup_id in [id for id, until in self._leaving.items() if until <= self.now()]:
+            del self._leaving[backup_id]
+            self.backups.pop(backup_id, None)
 
     def revoke_tokens(self) -> None:
-        """End every token's life now; for the gateway there is no difference between revoked and expired (§4, §5)."""
+        """End every token's life now; the gateway tells revoked and expired ones alike."""
         self.tokens = {value: replace(token, expires_at=self.now()) for value, token in self.tokens.items()}
 
     def throttled(self, user: str) -> Throttle | None:

@@ -13,6 +13,7 @@ from .exchange import Json
 
 COLOURED: Final = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 BOLD, RED, GREEN = 1, 31, 32
+MAX_ROWS: Final = 9  # of an instance; of more, the newest three are shown
 
 say = partial(print, flush=True)
 
@@ -37,7 +38,10 @@ def account_table(backups: Iterable[Mapping[str, Json]], gone: Collection[str] =
         for instance_id, listed in instances.items():
             gigabytes = sum(backup["size"] for backup in listed if backup["id"] not in gone) / 1024
             yield painted(BOLD, f"instance {instance_id}  {listed[0]['instance_name']}  {gigabytes:.1f} GB")
-            yield from (_row(backup, backup["id"] in gone) for backup in listed)
+            shown = listed if len(listed) <= MAX_ROWS else [*listed[:3], *(it for it in listed[3:] if it["id"] in gone)]
+            yield from (_row(backup, backup["id"] in gone) for backup in shown)
+            if len(shown) < len(listed):
+                yield f"  … and {len(listed) - len(shown)} more, the oldest of {listed[-1]['begin_time'][:10]}"
 
 
 def _row(backup: Mapping[str, Json], gone: bool) -> str:

@@ -1,55 +1,60 @@
-"""The gateway in front of the APIs: who may ask, how often, for what (§4)."""
+"""The gateway in front of the APIs: who may ask, how often, for what.
+
+Sources: API Gateway User Guide, "Error Codes"; API Request Signing Guide, "Error Codes".
+"""
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterator
 from urllib.parse import unquote
 
-from . import api, eventgrid, iam, signatures
+from . import eventgrid, iam, operations, signatures
 from .account import AccessKey, Account, Throttle, Token
 from .errors import ApiError
-from .exchange import Answer, Json, Request
-
-_ROUTES: Final[tuple[tuple[str, re.Pattern[str], Callable[..., Json]], ...]] = (
-    ("GET", re.compile(r"/v3/([^/]+)/backups"), api.list_backups),
-    # What a deletion with an empty backup id becomes, "give or take a final slash" (§2).
-    ("DELETE", re.compile(r"/v3/([^/]+)/backups/?"), api.delete_backups),
-    ("DELETE", re.compile(r"/v3/([^/]+)/backups/([^/]+)"), api.delete_backup),
-    ("POST", re.compile(r"/v1/([^/]+)/channels/([^/]+)/events"), eventgrid.put_events),
-)
+from .exchange import Answer, Request
+from .service import Route, Service
+from .services import TAURUSDB
 
 
-def answer(account: Account, request: Request) -> Answer:
-    """Carry `request` out, and nothing else meanwhile."""
+def answer(account: Account, request: Request, service: Service = TAURUSDB) -> Answer:
+    """Carry `request` out, and nothing else meanwhile; `service` is what is behind this gateway."""
     with account.lock:
         try:
-            return _carry_out(account, request)
+            return _carry_out(account, request, service)
         except ApiError as error:
             return error.answer(request)
 
 
-def _carry_out(account: Account, request: Request) -> Answer:
+def _carry_out(account: Account, request: Request, service: Service) -> Answer:
     if request.method == "POST" and request.path == "/v3/auth/tokens":
         return iam.issue_token(account, request)
-    for method, path, operation in _ROUTES:
-        match = path.fullmatch(request.path)
+    for method, path, operation in _routes(service):
+        match = re.fullmatch(path, request.path)
         if match is not None and method == request.method:
             project_id, *rest = map(unquote, match.groups())
-            _admit(account, request, project_id)
-            answered = operation(account, request, project_id, *rest)
-            return answered if isinstance(answered, Answer) else Answer(200, answered)
+            _admit(account, request, service, project_id)
+            return operation(account, service, request, project_id, *rest)
     raise ApiError("APIGW.0101")
 
 
-def _admit(account: Account, request: Request, project_id: str) -> None:
+def _routes(service: Service) -> Iterator[Route]:
+    yield "GET", service.list_path, operations.list_backups
+    yield "DELETE", r"/v3/([^/]+)/backups/([^/]+)", operations.delete
+    yield from service.more
+    yield "POST", r"/v1/([^/]+)/channels/([^/]+)/events", _put_events
+
+
+def _put_events(account: Account, _: Service, request: Request, project_id: str, channel_id: str) -> Answer:
+    return eventgrid.put_events(account, request, project_id, channel_id)
+
+
+def _admit(account: Account, request: Request, service: Service, project_id: str) -> None:
     caller = _caller(account, request)
     throttle = account.throttled(caller.user)
     if throttle is not None:
         wait = {} if throttle.retry_after is None else {"Retry-After": str(throttle.retry_after)}
         raise ApiError("APIGW.0308", _policy(throttle), headers=wait)
     if not account.allows(caller.projects, project_id):
-        # Which code a token of another project meets is not documented: the one for "not authorized" (§1).
-        raise ApiError("DBS.200010")
+        raise service.refusal("project")
 
 
 def _caller(account: Account, request: Request) -> AccessKey | Token:
@@ -57,7 +62,9 @@ def _caller(account: Account, request: Request) -> AccessKey | Token:
         return signatures.verify(account, request)
     value = request.headers.get("X-Auth-Token")
     if value is None:
-        raise ApiError("APIGW.0301", "x-auth-token not found")  # HW:intl/en-us/ocr_faq/ocr_01_0063.html
+        raise ApiError(
+            "APIGW.0301", "x-auth-token not found"
+        )  # support.huaweicloud.com/intl/en-us/ocr_faq/ocr_01_0063.html
     token = account.tokens.get(value)
     if token is None:
         raise ApiError("APIGW.0301", "decrypt token fail")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from .account import Account
+from .accounts import demo_account
 from .demo import backups, read_samples
 from .display import account_table, curl, say
 from .processes import Running, run_function, run_simulator, settings_of
@@ -115,7 +116,7 @@ def _settings(given: Mapping[str, str], simulator: Running) -> Mapping[str, str]
     if "HW_USER_NAME" in given:
         mine["HW_AUTH_URL"] = f"{simulator.url}/v3"
     if not any(map(CREDENTIAL.fullmatch, given)):
-        mine["HW_AUTH_TOKEN"] = next(iter(Account.load().tokens))
+        mine["HW_AUTH_TOKEN"] = next(iter(demo_account().tokens))
     return {**given, **mine}
 
 
@@ -127,7 +128,7 @@ def _started(simulator: Running, function: Running, given: Mapping[str, str], ev
         simulator=simulator.url,
         settings=" ".join(shown) or "none of yours; to set some: REAPER_KEEP_LAST=3 make serve",
         guards=_guards(function),
-        credentials="\n".join(_credentials(Account.load())),
+        credentials="\n".join(_credentials(demo_account())),
         backups="\n".join(account_table(backups(simulator))),
         curl=curl(function.url, event),
         stamped=_stamped(function.url, event),

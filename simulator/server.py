@@ -5,6 +5,7 @@ import socketserver
 from collections.abc import Iterable
 from contextlib import suppress
 from email.utils import formatdate
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from socket import SHUT_RDWR, socket
 from threading import Event, Thread, current_thread
@@ -14,16 +15,20 @@ from uuid import uuid4
 
 from . import gateway
 from .account import Account, Backup
+from .accounts import demo_account
 from .control import PREFIX, Control
 from .exchange import Answer, Call, Request
 from .faults import Fault, Faults
+from .service import Service
+from .services import TAURUSDB
 
 
 class Simulator:
-    """The backup API and IAM for one account, on a socket while it runs.
+    """One service's backup API, and IAM, for one account, on a socket while it runs.
 
     Args:
         account: whose state is used and changed, also across simulators; the demo's if None.
+        service: whose backups are served; several services of one account are as many simulators.
         port: 0 for a free one, which is then kept over `stop` and `start`.
         faults: what goes wrong from the start, and again after `reset`.
         seed: of the dice behind a fault's rate.
@@ -37,12 +42,14 @@ class Simulator:
         self,
         account: Account | None = None,
         *,
+        service: Service = TAURUSDB,
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Iterable[Fault] = (),
         seed: int = 0,
     ) -> None:
-        self.account = account or Account.load()
+        self.account = account or demo_account()
+        self.service = service
         self.calls: list[Call] = []
         self.faults = Faults(faults, seed=seed)
         self.control = Control(self.account, self.faults, self.calls, tuple(self.faults.left()))
@@ -178,17 +185,17 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
     def _meet(self, fault: Fault | None, request: Request) -> Answer | None:
-        account = self.server.simulator.account
+        carry_out = partial(gateway.answer, self.server.simulator.account, request, self.server.simulator.service)
         if fault is None:
-            return gateway.answer(account, request)
-        answer = gateway.answer(account, request) if fault.takes_effect else None
+            return carry_out()
+        answer = carry_out() if fault.takes_effect else None
         stopped = self.server.stopping.wait(fault.delay)
         if fault.hang:
             self.rfile.read()  # there is no more to come: it returns when the connection ends
         if stopped or fault.hang or fault.drop:
             self.close_connection = True
             return None
-        return fault.answer(request) or answer or gateway.answer(account, request)
+        return fault.answer(request) or answer or carry_out()
 
     def _read(self) -> Request | None:
         if "Transfer-Encoding" in self.headers:

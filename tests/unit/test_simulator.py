@@ -1,4 +1,4 @@
-"""The simulator does what the cloud's documentation says; § are the sections of huawei-api.md."""
+"""The simulator does what the cloud's documentation says; its modules name the pages."""
 
 import hashlib
 import http.client
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,11 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.sdk_request import SdkRequest
 
 from simulator import AccessKey, Account, Backup, Datastore, Fault, Simulator, Throttle, Token, User
-from simulator.exchange import Request
+from simulator.exchange import Answer, Request
+from simulator.history import BILLING, CRM, SHOP, write_history
+from simulator.history import PROJECT as PRODUCTION
+from simulator.service import Leaving
+from simulator.services import TAURUSDB
 from simulator.signatures import canonical_request, signature
 
 PROJECT = "054e292c9880d4992f02c0196d3ea468"
@@ -102,7 +107,6 @@ def signed(
 
 
 def test_a_deletion_answers_id_and_name_and_the_backup_is_gone(sim: Simulator) -> None:
-    """§1."""
     answer = delete(sim)
     assert (answer.status_code, answer.json()) == (200, {"backup_id": MANUAL.id, "backup_name": "backup-f3c1"})
     assert sim.backup_ids(PROJECT) == set()
@@ -112,7 +116,7 @@ def test_a_deletion_answers_id_and_name_and_the_backup_is_gone(sim: Simulator) -
     ("code", "status"), [("DBS.201203", 400), ("DBS.201010", 404), ("DBS.280214", 400), ("DBS.200044", 403)]
 )
 def test_a_backup_that_is_gone_is_refused_with_the_code_of_ones_choice(sim: Simulator, code: str, status: int) -> None:
-    """§1: which one it is, is not documented."""
+    """Which one it is, is not documented."""
     sim.account.absent = code
     answer = delete(sim, "b1182ccdda034f2b9535f3dca5c47e71br07")
     assert (answer.status_code, answer.json()["error_code"]) == (status, code)
@@ -123,7 +127,6 @@ def test_a_backup_that_is_gone_is_refused_with_the_code_of_ones_choice(sim: Simu
     [({"status": "BUILDING"}, 409, "DBS.201205"), ({"type": "auto"}, 400, "DBS.201208")],
 )
 def test_a_backup_being_made_or_automated_stays(sim: Simulator, fields: Any, status: int, code: str) -> None:
-    """§1."""
     sim.add(manual("x", **fields))
     answer = delete(sim, "x")
     assert (answer.status_code, answer.json()["error_code"]) == (status, code)
@@ -152,7 +155,6 @@ def test_a_backup_needs_a_project_of_the_account(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_an_empty_backup_id_reaches_the_batch_deletion_which_wants_a_body(sim: Simulator, slash: str) -> None:
-    """§2."""
     path = f"/v3/{PROJECT}/backups{slash}"
     answer = ask(sim, "DELETE", path)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "DBS.280001")
@@ -161,7 +163,6 @@ def test_an_empty_backup_id_reaches_the_batch_deletion_which_wants_a_body(sim: S
 
 
 def test_a_batch_deletion_answers_200_and_counts(sim: Simulator) -> None:
-    """§2."""
     answer = ask(sim, "DELETE", f"/v3/{PROJECT}/backups", json={"backup_ids": [MANUAL.id, "x"]})
     gone = {"backup_id": "x", "error_code": "DBS.201203", "error_msg": "The backup file does not exist."}
     assert answer.json() == {"success_count": 1, "failed_count": 1, "failed_results": [gone]}
@@ -170,19 +171,16 @@ def test_a_batch_deletion_answers_200_and_counts(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("backup_ids", [[], "x", ["x"] * 51])
 def test_a_batch_deletion_wants_1_to_50_ids(sim: Simulator, backup_ids: Any) -> None:
-    """§2."""
     answer = ask(sim, "DELETE", f"/v3/{PROJECT}/backups", json={"backup_ids": backup_ids})
     assert (answer.status_code, answer.json()["error_code"]) == (400, "DBS.280001")
 
 
 def test_a_batch_deletion_takes_50_ids(sim: Simulator) -> None:
-    """§2."""
     answer = ask(sim, "DELETE", f"/v3/{PROJECT}/backups", json={"backup_ids": ["x"] * 50})
     assert (answer.status_code, answer.json()["failed_count"]) == (200, 50)
 
 
 def test_the_list_shows_the_documented_fields(sim: Simulator) -> None:
-    """§2."""
     assert ask(sim, "GET", f"/v3/{PROJECT}/backups").json() == {
         "backups": [
             {
@@ -222,7 +220,7 @@ def test_the_list_shows_the_documented_fields(sim: Simulator) -> None:
     ],
 )
 def test_the_list_is_filtered_newest_first_and_paged(sim: Simulator, query: str, ids: list[str]) -> None:
-    """§2; a + in a query may be left as it is."""
+    """A + in a query may be left as it is."""
     sim.add(manual("auto", type="auto", begin_time="2025-03-02T03:00:00+0800"))
     sim.add(manual("newest", name="last", begin_time="2025-03-04T01:00:00+0000"))  # 09:00 in the others' zone
     sim.add(manual("elsewhere", instance_id="i2", instance_name="ledger", begin_time="2025-01-01T00:00:00+0800"))
@@ -232,7 +230,6 @@ def test_the_list_is_filtered_newest_first_and_paged(sim: Simulator, query: str,
 
 
 def test_the_total_count_is_that_of_all_pages(sim: Simulator) -> None:
-    """§2."""
     sim.add(manual("x"))
     assert ask(sim, "GET", f"/v3/{PROJECT}/backups?limit=1").json()["total_count"] == 2
 
@@ -251,9 +248,49 @@ def test_the_total_count_is_that_of_all_pages(sim: Simulator) -> None:
     ],
 )
 def test_a_bad_parameter_of_the_list_is_refused(sim: Simulator, query: str) -> None:
-    """§1, §2."""
     answer = ask(sim, "GET", f"/v3/{PROJECT}/backups?{query}")
     assert (answer.status_code, answer.json()) == (400, {"error_code": "DBS.280001", "error_msg": "Parameter error."})
+
+
+@pytest.mark.parametrize("seconds", [60, 0])
+def test_a_service_can_take_its_time_to_delete(sim: Simulator, seconds: int) -> None:
+    sim.service = replace(TAURUSDB, leaving=Leaving("DELETING", seconds), deleted=lambda _: Answer(202, {}))
+    accepted = delete(sim)
+    assert (accepted.status_code, accepted.json()) == (202, {})
+    assert [backup.status for backup in sim.backups(PROJECT)] == ["DELETING"] * bool(seconds)
+    sim.advance(30)
+    assert delete(sim).status_code == (202 if seconds else 400)  # that does not prolong it
+    sim.advance(29)
+    assert listed(sim) == [MANUAL.id] * bool(seconds)
+    sim.advance(1)
+    assert listed(sim) == []
+    assert delete(sim).json()["error_code"] == "DBS.201203"
+
+
+def test_a_service_has_paths_words_parameters_codes_and_backups_of_its_own(sim: Simulator) -> None:
+    sim.service = replace(
+        TAURUSDB,
+        datastores=("Redis",),
+        list_path=r"/v4/([^/]+)/backups",
+        demanded=("instance_id",),
+        types={"auto": "Auto", "manual": "Manual"},
+        item=lambda backup: {"id": backup.id},
+        refusals={**TAURUSDB.refusals, "absent": "DBS.201214", "parameter": "DBS.280001"},
+        errors={"DBS.201214": (400, "gone", "gone"), "DBS.280001": (400, "wrong", "wrong")},
+        more=(),
+    )
+    redis = Datastore("Redis", "6.2")
+    sim.add(manual("r1", datastore=redis))
+    sim.add(manual("r2", datastore=redis, type="auto"))
+    path = f"/v4/{PROJECT}/backups"
+    assert ask(sim, "GET", f"/v3/{PROJECT}/backups").status_code == 404
+    assert ask(sim, "GET", path).json() == {"error_code": "DBS.280001", "error_msg": "wrong"}
+    assert ask(sim, "GET", f"{path}?instance_id={INSTANCE}&backup_type=manual").status_code == 400
+    found = ask(sim, "GET", f"{path}?instance_id={INSTANCE}&backup_type=Manual").json()
+    assert found == {"backups": [{"id": "r1"}], "total_count": 1}
+    assert ask(sim, "DELETE", f"/v3/{PROJECT}/backups").json()["error_code"] == "APIGW.0101"
+    assert delete(sim).json() == {"error_code": "DBS.201214", "error_msg": "gone"}
+    assert sim.backup_ids(PROJECT) == {MANUAL.id, "r1", "r2"}
 
 
 # The gateway
@@ -270,7 +307,6 @@ def test_a_bad_parameter_of_the_list_is_refused(sim: Simulator, query: str) -> N
     ],
 )
 def test_an_unknown_path_or_method_is_404_before_anything_else(sim: Simulator, method: str, path: str) -> None:
-    """§4."""
     answer = ask(sim, method, path, token=None)
     assert (answer.status_code, answer.json()["error_code"]) == (404, "APIGW.0101")
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
@@ -285,7 +321,6 @@ def test_an_unknown_path_or_method_is_404_before_anything_else(sim: Simulator, m
     ],
 )
 def test_a_wrong_token_deletes_nothing(sim: Simulator, token: str | None, status: int, code: str, message: str) -> None:
-    """§4; §1 for the token of another project."""
     answer = delete(sim, token=token)
     assert (answer.status_code, answer.json()["error_code"]) == (status, code)
     assert message in answer.json()["error_msg"]
@@ -298,7 +333,6 @@ def test_a_project_that_does_not_exist_has_no_empty_list(sim: Simulator) -> None
 
 
 def test_a_revoked_token_must_be_updated(sim: Simulator) -> None:
-    """§4."""
     sim.revoke_tokens()
     answer = delete(sim)
     assert (answer.status_code, answer.json()["error_code"]) == (401, "APIGW.0307")
@@ -306,21 +340,18 @@ def test_a_revoked_token_must_be_updated(sim: Simulator) -> None:
 
 
 def test_every_answer_has_a_request_id_of_its_own(sim: Simulator) -> None:
-    """§4."""
     sim.fault(Fault(status=500))
     answers = [delete(sim), delete(sim), delete(sim), delete(sim, token=None), log_in(sim)]
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 5
 
 
 def test_the_language_changes_the_message_and_not_the_code(sim: Simulator) -> None:
-    """§4."""
     refusals = [delete(sim, "x", headers={"X-Language": language}).json() for language in ("en-us", "zh-cn")]
     assert refusals[0]["error_code"] == refusals[1]["error_code"] == "DBS.201203"
     assert [refusal["error_msg"] for refusal in refusals] == ["The backup file does not exist.", "备份文件不存在。"]
 
 
 def test_too_many_requests_are_refused_until_time_has_passed(sim: Simulator) -> None:
-    """§4."""
     sim.account.throttle = Throttle(limit=2, seconds=300, retry_after=7)
     assert [delete(sim, "x").status_code for _ in range(3)] == [400, 400, 429]
     refusal = delete(sim)
@@ -342,7 +373,6 @@ def test_a_throttle_need_not_say_how_long(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("project", [{"id": PROJECT}, {"name": "cn-north-4"}])
 def test_a_token_for_a_project_is_good_there_for_24_hours(sim: Simulator, project: Any) -> None:
-    """§5."""
     answer = log_in(sim, {"project": project})
     assert answer.status_code == 201
     token = answer.headers["X-Subject-Token"]
@@ -365,7 +395,6 @@ def test_a_token_is_good_for_its_project_alone(sim: Simulator) -> None:
 
 
 def test_a_new_token_does_not_end_the_old_one(sim: Simulator) -> None:
-    """§5."""
     first, second = (log_in(sim, {"project": {"id": PROJECT}}).headers["X-Subject-Token"] for _ in range(2))
     assert first != second
     assert ask(sim, "GET", f"/v3/{PROJECT}/backups", token=first).status_code == 200
@@ -373,20 +402,17 @@ def test_a_new_token_does_not_end_the_old_one(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("scope", [None, {"domain": {"name": "acme"}}])
 def test_a_token_without_a_project_reaches_no_backup(sim: Simulator, scope: Any) -> None:
-    """§5."""
     answer = log_in(sim, scope)
     assert (answer.status_code, "project" in answer.json()["token"]) == (201, False)
     assert delete(sim, token=answer.headers["X-Subject-Token"]).status_code == 403
 
 
 def test_the_project_wins_over_the_domain(sim: Simulator) -> None:
-    """§5."""
     answer = log_in(sim, {"domain": {"name": "acme"}, "project": {"id": PROJECT}})
     assert answer.json()["token"]["project"]["name"] == "cn-north-4"
 
 
 def test_nocatalog_drops_the_catalog(sim: Simulator) -> None:
-    """§5."""
     assert "catalog" in log_in(sim).json()["token"]
     assert "catalog" not in log_in(sim, query="?nocatalog=true").json()["token"]
 
@@ -398,7 +424,6 @@ def test_nocatalog_drops_the_catalog(sim: Simulator) -> None:
 def test_a_project_that_is_unknown_or_out_of_bounds_gives_no_token(
     sim: Simulator, project: Any, name: str, status: int, title: str
 ) -> None:
-    """§5."""
     password = "guest" if name == "guest" else "correct horse"
     answer = log_in(sim, {"project": project}, name=name, password=password)
     assert (answer.status_code, answer.json()["error"]["title"]) == (status, title)
@@ -406,21 +431,18 @@ def test_a_project_that_is_unknown_or_out_of_bounds_gives_no_token(
 
 
 def test_a_malformed_request_for_a_token_is_400(sim: Simulator) -> None:
-    """§5."""
     bodies = [b"", b"{", b"[]", b'{"auth": {"identity": {"methods": ["totp"]}}}']
     answers = [ask(sim, "POST", "/v3/auth/tokens", token=None, data=body) for body in bodies]
     assert [answer.status_code for answer in [*answers, log_in(sim, {"project": {"id": 1}})]] == [400] * 5
 
 
 def test_a_wrong_password_is_401_in_the_shape_of_keystone(sim: Simulator) -> None:
-    """§3, §5."""
     error = {"message": "The username or password is wrong.", "code": 401, "title": "Unauthorized"}
     for answer in (log_in(sim, password="wrong"), log_in(sim, name="nobody")):
         assert (answer.status_code, answer.json()) == (401, {"error": error})
 
 
 def test_five_wrong_passwords_in_a_row_lock_the_user_for_15_minutes(sim: Simulator) -> None:
-    """§5."""
     passwords = ["wrong"] * 4 + ["correct horse"] + ["wrong"] * 4
     assert [log_in(sim, password=password).status_code for password in passwords] == [401] * 4 + [201] + [401] * 4
     assert "error" in log_in(sim, password="wrong").json()
@@ -437,7 +459,6 @@ def test_five_wrong_passwords_in_a_row_lock_the_user_for_15_minutes(sim: Simulat
 
 
 def test_the_signature_is_that_of_the_official_example() -> None:
-    """§6."""
     headers = http.client.HTTPMessage()
     headers["Content-Type"] = "application/json"
     headers["Host"] = "service.region.example.com"
@@ -455,7 +476,6 @@ def test_the_signature_is_that_of_the_official_example() -> None:
 
 @pytest.mark.parametrize("key", [AccessKey("KEY", "secret"), TEMPORARY], ids=["permanent", "temporary"])
 def test_what_the_vendors_signer_signs_is_admitted(sim: Simulator, key: AccessKey) -> None:
-    """§6."""
     query = [("begin_time", "2020-07-06T10:41:14+0800"), ("backup_type", "manual"), ("name", "backup-f3c1")]
     answer = signed(sim, key=key, query=query, more={"Content-Type": "application/json"})()
     assert answer.status_code == 200, answer.text
@@ -472,7 +492,6 @@ def test_what_the_vendors_signer_signs_is_admitted(sim: Simulator, key: AccessKe
     ],
 )
 def test_a_wrong_signature_is_refused(sim: Simulator, key: AccessKey, detail: str) -> None:
-    """§4."""
     answer = signed(sim, key=key)()
     assert (answer.status_code, answer.json()["error_code"]) == (401, "APIGW.0301")
     assert f"Incorrect IAM authentication information: {detail}" in answer.json()["error_msg"]
@@ -487,13 +506,11 @@ def test_a_wrong_signature_is_refused(sim: Simulator, key: AccessKey, detail: st
     ],
 )
 def test_a_malformed_signature_is_refused(sim: Simulator, authorization: str) -> None:
-    """§6."""
     answer = ask(sim, "GET", f"/v3/{PROJECT}/backups", headers={"Authorization": authorization})
     assert "verify aksk signature fail" in answer.json()["error_msg"]
 
 
 def test_the_date_must_be_signed(sim: Simulator) -> None:
-    """§6."""
     date = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     headers = http.client.HTTPMessage()
     headers["Host"] = urlsplit(sim.url).netloc
@@ -504,7 +521,6 @@ def test_the_date_must_be_signed(sim: Simulator) -> None:
 
 
 def test_a_signed_request_cannot_be_changed(sim: Simulator) -> None:
-    """§6."""
     ready = signed(sim, method="DELETE", slash="/")()
     assert ready.status_code == 400  # admitted: the batch deletion, without its body
     tampered = requests.delete(f"{ready.request.url}{MANUAL.id}", headers=ready.request.headers, timeout=10)
@@ -514,7 +530,6 @@ def test_a_signed_request_cannot_be_changed(sim: Simulator) -> None:
 
 @pytest.mark.parametrize(("ahead", "status"), [(-890, 200), (890, 200), (-910, 401), (910, 401)])
 def test_a_signature_is_good_for_15_minutes_either_way(sim: Simulator, ahead: int, status: int) -> None:
-    """§6."""
     send = signed(sim)
     sim.advance(ahead)
     answer = send()
@@ -523,7 +538,6 @@ def test_a_signature_is_good_for_15_minutes_either_way(sim: Simulator, ahead: in
 
 
 def test_more_than_five_failures_in_a_row_lock_the_key_for_five_minutes(sim: Simulator) -> None:
-    """§4."""
     wrong, right = signed(sim, key=AccessKey("KEY", "wrong")), signed(sim)
     statuses = [send().status_code for send in [*[wrong] * 5, right, *[wrong] * 5, right, *[wrong] * 6]]
     assert statuses == [401] * 5 + [200] + [401] * 5 + [200] + [401] * 6
@@ -887,13 +901,33 @@ def test_a_control_that_is_unknown_or_misused_is_refused(
 
 
 def test_the_demos_account_holds_the_example_of_the_api_page() -> None:
-    """deleting-a-manual-backup.txt."""
     with Simulator() as sim:
         assert delete(sim).json() == {"backup_id": MANUAL.id, "backup_name": "backup-f3c1"}
         assert log_in(sim, {"project": {"name": "cn-north-4"}}).status_code == 201
         backups = [*sim.backups(PROJECT), *sim.backups(OTHER)]
         assert {backup.status for backup in backups} == {"BUILDING", "COMPLETED", "FAILED", "AVAILABLE"}
         assert all(len(backup.instance_id) == 36 and backup.instance_id.endswith("in07") for backup in backups)
+
+
+def test_the_demos_account_has_14_months_of_backups_whose_ages_and_ids_never_change() -> None:
+    now = datetime(2026, 11, 27, 23, 30, tzinfo=UTC).timestamp()
+    one, later = (list(write_history(time)) for time in (now, now + 1000 * 86_400))
+    assert [backup.id for backup in one] == [backup.id for backup in later]
+    assert {later.began_at - one.began_at for one, later in zip(one, later, strict=True)} == {1000 * 86_400}
+    assert len({backup.id for backup in one}) == len(one) > 100  # more than a page
+    assert {backup.instance_id for backup in one} == {SHOP, CRM, BILLING}
+    ages = [(now - backup.began_at) / 86_400 for backup in one]
+    assert min(ages) > 0
+    assert 420 < max(ages) < 430
+    assert min(age for age, backup in zip(ages, one, strict=True) if backup.instance_id == BILLING) > 190
+    with Simulator() as sim:
+        assert sim.backup_ids(PRODUCTION) == {backup.id for backup in one}
+        total = 0
+        pages: list[list[Any]] = []
+        while not pages or pages[-1]:
+            pages.append(ask(sim, "GET", f"/v3/{PRODUCTION}/backups?limit=100&offset={total}").json()["backups"])
+            total += len(pages[-1])
+        assert [item["id"] for page in pages for item in page] == [backup.id for backup in sim.backups(PRODUCTION)]
 
 
 def process(*arguments: str) -> subprocess.Popen[str]:

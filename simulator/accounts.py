@@ -1,0 +1,32 @@
+"""Accounts from files, and the account of the demo and the tests."""
+
+import json
+import time
+from pathlib import Path
+
+from .account import AccessKey, Account, Backup, Channel, Throttle, Token, User
+from .history import write_history
+
+
+def load_account(path: str | Path) -> Account:
+    """Read an account from a JSON file, which has the arguments of `Account` as members."""
+    return _read(path)
+
+
+def demo_account() -> Account:
+    """Return the account of `account.json`, whose backups the samples name, with 14 months of backups besides."""
+    return _read(Path(__file__).with_name("account.json"), *write_history(time.time()))
+
+
+def _read(path: str | Path, *more: Backup) -> Account:
+    data = json.loads(Path(path).read_text())
+    throttle = data.get("throttle")
+    made = {
+        "backups": [*(Backup.from_json(item) for item in data.get("backups", [])), *more],
+        "users": [User(**item) for item in data.get("users", [])],
+        "tokens": [Token(**item) for item in data.get("tokens", [])],
+        "access_keys": [AccessKey(**item) for item in data.get("access_keys", [])],
+        "channels": [Channel(**item) for item in data.get("channels", [])],
+        "throttle": throttle and Throttle(**throttle),
+    }
+    return Account(**data | made)
