@@ -3,16 +3,16 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import flask
 
 from .backups import Outcome
-from .body import discard_rest, read_body
+from .body import read_body, send_and_discard
 from .delivery import Delivery, EventName
 from .errors import NotAnEventError, NotFinalError, UndecidedError
 from .events.binding import Event, read_event, write_event
@@ -86,7 +86,8 @@ class Door:
         if self.paused:
             raise UndecidedError("PAUSED", "REAPER_PAUSED is true: events wait with the broker")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        event = read_event(headers, read_body(request, self.max_event_bytes))
+        body_until = delivery.until - self.deadline_seconds / 2  # the other half is for what the event asks for
+        event = read_event(headers, read_body(request.environ, self.max_event_bytes, body_until))
         trace = read_trace(headers, event.attributes)
         delivery.traceparent, delivery.tracestate = trace.get("traceparent"), trace.get("tracestate")
         event_id, source, event_type = (str(event.attributes[name]) for name in ("id", "source", "type"))
@@ -132,12 +133,6 @@ def _shortened(text: str, excess: int) -> str:
 
 def _respond(reply: Reply) -> flask.Response:
     """Stream it: before a response that is not streamed, the framework reads the rest of the request into memory."""
-    response = flask.Response(_stream(reply.body, flask.request.environ), reply.status, reply.headers)
+    response = flask.Response(send_and_discard(reply.body, flask.request.environ), reply.status, reply.headers)
     response.content_length = len(reply.body)
     return response
-
-
-def _stream(body: bytes, environ: Mapping[str, Any]) -> Iterator[bytes]:
-    """The body; then what is left of the request is dropped."""
-    yield body
-    discard_rest(environ)

@@ -4,13 +4,13 @@ Run by the functions framework: `functions-framework --source function/main.py -
 """
 
 import gc
-import logging
 import os
 from typing import assert_never
 
 import flask
 import functions_framework
 
+from . import server
 from .cloud.client import BackupClient
 from .cloud.credentials import Credential, KeyPair, KeySettings, Token, TokenSettings, UserSettings
 from .cloud.engines import ENGINES
@@ -67,10 +67,10 @@ def _credential(config: Config, transport: Transport) -> Credential:
 try:
     config = Config.from_env(os.environ)  # noqa: TID251  # read here and nowhere else
     start_logging(config.log_level, config.secrets)
-    logging.getLogger("backup-reaper").info("starting", extra={"config": config.in_force()})
     door = build(config)
 except ConfigError as error:
     raise SystemExit(f"backup-reaper cannot start: {error}") from None
+server.configure(config.in_force())
 # gunicorn forks its worker after this: freeze() keeps the collector from writing to these objects, so that both
 # processes go on sharing their pages.
 gc.freeze()

@@ -172,6 +172,12 @@ def _at_the_function() -> Iterator[Row]:
     yield Row("data of another media type", binary(content_type="text/plain"), 415, "the data must be JSON in UTF-8")
     yield Row("a compressed body", binary(None, "Content-Encoding: gzip"), 415, "Content-Encoding must not be used")
     yield Row(
+        "a transfer coding other than `chunked`",
+        request(f"Content-Type: {STRUCTURED}", body=chunks(b"x"), framing="Transfer-Encoding: gzip, chunked"),
+        415,
+        "Transfer-Encoding must be chunked and nothing else",
+    )
+    yield Row(
         "a body that ends early",
         request(f"Content-Type: {STRUCTURED}", body=b"{", framing="Content-Length: 9"),
         400,
@@ -225,15 +231,34 @@ def _at_the_function() -> Iterator[Row]:
 
 
 def _before_the_function() -> Iterator[Row]:
-    long, many = f"X: {'x' * 8190}", [f"X-{n}: x" for n in range(100)]
+    long, many = f"X: {'x' * 16384}", [f"X-{n}: x" for n in range(100)]
     yield Row("`/robots.txt`, `/favicon.ico`, with any method", request(target="/robots.txt"), 404, "Not Found")
-    yield Row("a header over 8190 bytes", binary(None, long), 431, "limit request headers fields size")
+    yield Row(
+        "`Upgrade: websocket`",
+        binary(None, "Upgrade: websocket").replace(b"Connection: close", b"Connection: upgrade"),
+        400,
+        "a request that this server could not understand",
+    )
+    yield Row("a request line over 8190 bytes", request(target=f"/{'x' * 8190}"), 414, "Request Line is too large")
+    yield Row("a header over 16384 bytes", binary(None, long), 431, "limit request headers fields size")
     yield Row("more than 100 headers", binary(None, *many), 431, "limit request headers fields")
-    yield Row("a malformed request line", b"GET /\r\n\r\n", 400, "Invalid HTTP request line")
-    yield Row("a method with small letters", request(method="post"), 400, "Invalid HTTP method")
+    yield Row(
+        "a malformed request line, or a target beyond ASCII",
+        request(target="/\xfc"),
+        400,
+        "Invalid HTTP request line",
+    )
+    yield Row(
+        "a method with small letters, or not of 3 to 20 characters",
+        request(method="post"),
+        400,
+        "Invalid HTTP method",
+    )
     yield Row("HTTP/2", b"GET / HTTP/2.0\r\n\r\n", 400, "Invalid HTTP Version")
-    yield Row("a malformed header", binary(None, "X Y: x"), 400, "Invalid HTTP header name")
+    yield Row("a header without a colon, or with a control character", binary(None, "X"), 400, "Invalid HTTP Header")
+    yield Row("a malformed name of a header", binary(None, "X Y: x"), 400, "Invalid HTTP header name")
     yield Row("a header over two lines", binary(None, "X: x\r\n y: z"), 400, "Obsolete line folding is unacceptable")
+    yield Row("a line that ends without CR", binary(None, "X: x\nY: y"), 400, "Invalid HTTP Header")
     yield Row("`Content-Type` or `Host` twice", binary(None, "Content-Type: text/plain"), 400, "Invalid HTTP Header")
     yield Row(
         "a malformed or second `Content-Length`", request(framing="Content-Length: -1"), 400, "Invalid HTTP Header"
@@ -241,6 +266,12 @@ def _before_the_function() -> Iterator[Row]:
     yield Row(
         "`Content-Length` beside chunks",
         binary(None, "Transfer-Encoding: chunked", body=chunks()),
+        400,
+        "Invalid HTTP Header",
+    )
+    yield Row(
+        "a transfer coding that does not end in one `chunked`, or any in HTTP/1.0",
+        request(framing="Transfer-Encoding: gzip"),
         400,
         "Invalid HTTP Header",
     )
