@@ -81,7 +81,7 @@ def test_what_gunicorn_and_the_framework_answer_is_as_the_readme_says(
 
     assert answer.status == row.status
     assert answer.headers["content-type"].startswith("text/html")
-    assert row.answer in answer.body.decode()
+    assert row.answer in answer.body.decode("latin-1")
     assert leaks(answer) == []
     assert lasting_simulator.calls[before:] == []
 
