@@ -1,26 +1,45 @@
-"""An HTTP/1.1 answer, read whole from a stream of bytes, and by the letter; § are sections of RFC 9112.
+"""HTTP/1.1 on the wire: the head of a request, and an answer that is read whole. § are sections of RFC 9112.
 
-http.client takes for an answer what is none (informational ones, an end within the headers, lengths that are no
-numbers), and reads headers as those of an e-mail, which takes most of its time.
+What a server must not send is no answer. Where the RFC leaves the choice to the reader: a line feed alone ends a line
+(§2.2), any minor version is read as 1.1 (§2.3), a folded field is joined (§5.2), chunk extensions and trailers are
+ignored (§7.1), and the last chunk's own line completes a body (§8).
 """
 
 import re
 import zlib
+from collections.abc import Mapping
 from typing import BinaryIO, Final
 
 from .exchange import Answer
 
-MAX_BODY_BYTES: Final = 1 << 19  # as JSON in memory it can grow thirtyfold
+MAX_BODY_BYTES: Final = 1 << 19  # JSON can take thirty times as much memory as text
 MAX_FIELDS: Final = 100
 WHITE: Final = " \t"  # RFC 9110 §5.6.3
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: .*)?")
+_FIELD: Final = re.compile(
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0]*)"
+)  # RFC 9110 §5.1, §5.5: but for NUL, control characters may stay
+_FOLDED: Final = re.compile(r"[ \t]([^\0]*)")
 _LENGTH: Final = re.compile("[0-9]{1,9}")
 _CHUNK: Final = re.compile(r"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
+_NOT_IN_A_HEAD: Final = re.compile(r"[^\t -~\x80-\xff]")  # a line end, above all
 
 
 class NoAnswerError(ValueError):
-    """What came is no answer in HTTP; the message says why, and shows nothing of it."""
+    """What came is no HTTP answer; the message says why, and quotes nothing of what came."""
+
+
+def write_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """The head of a request.
+
+    Raises:
+        ValueError: a part holds a character that cannot be sent; the message does not show it.
+    """
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
+    if _NOT_IN_A_HEAD.search("".join(lines)):
+        raise ValueError("the request holds a character that HTTP cannot carry")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def read_answer(stream: BinaryIO) -> tuple[Answer, bool]:
@@ -29,11 +48,7 @@ def read_answer(stream: BinaryIO) -> tuple[Answer, bool]:
     Raises:
         NoAnswerError: this is no HTTP, ends early, or is too large.
     """
-    status, fields = _read_head(stream)
-    while 101 != status < 200:  # RFC 9110 §15.2
-        status, fields = _read_head(stream)
-    if status == 101:
-        raise NoAnswerError("another protocol")
+    status, fields = read_head(stream)
     length = _read_length(fields.get("content-length"))  # stricter than §6.3: a wrong one is never ignored
     coding = fields.get("transfer-encoding")
     follows = "close" not in fields.get("connection", "").lower()
@@ -52,21 +67,35 @@ def read_answer(stream: BinaryIO) -> tuple[Answer, bool]:
     return Answer(status, fields, _unpacked(body, fields.get("content-encoding", "identity").lower())), follows
 
 
-def _read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
-    """A status, and the fields by lower-case names."""
-    if not (match := _STATUS_LINE.fullmatch(_read_line(stream))):
+def read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
+    """The final status, and the fields by lower-case names.
+
+    Raises:
+        NoAnswerError: this is no HTTP, or it ends early.
+    """
+    status, fields = _read_one_head(stream)
+    while status < 200 and status != 101:  # RFC 9110 §15.2: informational
+        status, fields = _read_one_head(stream)
+    if status == 101:
+        raise NoAnswerError("another protocol")
+    return status, fields
+
+
+def _read_one_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
+    if not (start := _STATUS_LINE.fullmatch(_read_line(stream))):
         raise NoAnswerError("no status line")
-    fields = {"connection": "close"} if match[1] == "0" else {}  # §9.3
+    fields = {"connection": "close"} if start[1] == "0" else {}  # §9.3
     name = ""
     for _ in range(MAX_FIELDS + 1):  # the empty line, too
         if not (line := _read_line(stream)):
-            return int(match[2]), fields
-        if line[0] in WHITE:  # §5.2: the last one goes on
-            fields[name] = f"{fields.get(name, '')} {line.strip(WHITE)}".strip(WHITE)
-            continue
-        name, _, value = line.partition(":")
-        name, value = name.lower(), value.strip(WHITE)
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+            return int(start[2]), fields
+        if field := _FIELD.fullmatch(line):
+            name, value = field[1].lower(), field[2].strip(WHITE)
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        elif name and (folded := _FOLDED.fullmatch(line)):  # §5.2: the field before goes on
+            fields[name] = f"{fields[name]} {folded[1].strip(WHITE)}".strip(WHITE)
+        else:
+            raise NoAnswerError("a malformed field")
     raise NoAnswerError("too many fields")
 
 
@@ -74,40 +103,41 @@ def _read_length(value: str | None) -> int | None:
     """§6.3: a list of one and the same number is that number."""
     if value is None:
         return None
-    length, *others = {length.strip(WHITE) for length in value.split(",")}
-    if others or not _LENGTH.fullmatch(length):
-        raise NoAnswerError("no length")
+    lengths = {length.strip(WHITE) for length in value.split(",")}
+    length = lengths.pop()
+    if lengths or not _LENGTH.fullmatch(length):
+        raise NoAnswerError("a malformed length")
     return int(length)
 
 
 def _read_chunks(stream: BinaryIO) -> bytes:
-    """§7.1; extensions and trailers tell us nothing."""
+    """§7.1."""
     chunks: list[bytes] = []
-    while match := _CHUNK.fullmatch(_read_line(stream)):
-        if not (size := int(match[1], 16)):
-            while stream.readline() not in (b"\r\n", b"\n", b""):  # §8: the last chunk completes it
+    while start := _CHUNK.fullmatch(_read_line(stream)):
+        if not (size := int(start[1], 16)):
+            while stream.readline() not in (b"\r\n", b"\n", b""):  # trailers
                 pass
             return b"".join(chunks)
         chunks.append(_read_exactly(stream, size))
         if stream.read(2) != b"\r\n":
             raise NoAnswerError("a chunk is not as long as its size")
-    raise NoAnswerError("no chunk")
+    raise NoAnswerError("a malformed chunk")
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     if size > MAX_BODY_BYTES:
         raise NoAnswerError("too large")
     if len(body := stream.read(size)) < size:
-        raise NoAnswerError("broken off")
+        raise NoAnswerError("it ends early")
     return body
 
 
 def _unpacked(body: bytes, coding: str) -> bytes:
-    """RFC 9110 §8.4: we ask for no coding, but somebody on the way may have given it one."""
+    """RFC 9110 §8.4: we ask for no coding, but a proxy may have added one."""
     if not body or coding == "identity":
         return body
     if coding not in ("gzip", "x-gzip", "deflate"):
-        raise NoAnswerError("a content coding that we do not read")
+        raise NoAnswerError("an unknown content coding")
     unpacker = zlib.decompressobj(wbits=47)  # of either format
     try:
         body = unpacker.decompress(body, MAX_BODY_BYTES + 1)
@@ -116,7 +146,7 @@ def _unpacked(body: bytes, coding: str) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         raise NoAnswerError("too large")
     if not unpacker.eof or unpacker.unused_data:
-        raise NoAnswerError("broken off")
+        raise NoAnswerError("it ends early")
     return body
 
 
@@ -124,7 +154,7 @@ def _read_line(stream: BinaryIO) -> str:
     """A line without its end."""
     line = stream.readline().decode("latin-1")
     if not line.endswith("\n"):
-        raise NoAnswerError("broken off")
+        raise NoAnswerError("it ends early")
     text = line.removesuffix("\n").removesuffix("\r")
     if "\r" in text:  # §2.2
         raise NoAnswerError("a carriage return within a line")

@@ -25,10 +25,7 @@ from .transport import Transport
 
 def build(config: Config) -> Door:
     """The objects that a configuration asks for; raises ConfigError where it names what cannot be used."""
-    try:
-        transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
-    except OSError:
-        raise ConfigError("REQUESTS_CA_BUNDLE holds no certificates that can be read") from None
+    transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
     credential = _credential(config, transport)
     reaper = Reaper(
         engines={

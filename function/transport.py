@@ -1,235 +1,250 @@
-"""One exchange, whole, before its deadline: the only module that opens a socket.
+"""One exchange, whole, before its deadline: a `requests` transport adapter on plain sockets.
 
-`requests` times out per read, so a server that drips is never late. Here an answer is read at once, and each read is
-given what the reads before it left of the time-out.
+It is our own because this is where the promises about time, size and what counts as an answer are kept. The adapter of
+`requests` limits the time of each read, so a server that drips is never late for it.
 """
 
-import http.client
 import io
-import logging
+import os
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from requests.adapters import BaseAdapter
+from requests.exceptions import InvalidURL, ProxyError
+from requests.structures import CaseInsensitiveDict
 
+from .connection import Connection, TlsConnection, connect
 from .delivery import Call, Delivery
-from .errors import ApiUnavailableError, ConfigError
-from .exchange import Answer, Request, is_loopback
-from .http1 import NoAnswerError, read_answer
+from .errors import ApiDeniedError, ApiUnavailableError
+from .exchange import Answer, Request
+from .http1 import NoAnswerError, read_answer, read_head, write_head
+from .proxies import Proxy, find_proxy
+from .trust import tls_context
 
-MAX_ANSWER_BYTES: Final = 1 << 20  # with status lines, headers, chunk sizes, trailers and 1xx answers
-MAX_IDLE_SECONDS: Final = 5.0  # a NAT drops idle connections silently; urllib3 notices only a clean close
-
-
-class _Shrinking(io.RawIOBase):
-    """A socket's raw reader whose reads share one size and one time-out, the one in force when it was made.
-
-    When it is `spent` it reads no more.
-    """
-
-    spent = False
-
-    def __init__(self, raw: io.RawIOBase, sock: Any) -> None:
-        self._raw, self._sock = raw, sock
-        self._end = time.monotonic() + sock.gettimeout()
-        self._size_left = MAX_ANSWER_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self.spent:
-            return 0
-        if (left := self._end - time.monotonic()) <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-        count = self._raw.readinto(buffer) or 0
-        self._size_left -= count
-        if self._size_left < 0:
-            raise NoAnswerError("too large")
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+_SAFE_IN_A_TARGET: Final = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2; a sink's URL may hold more
 
 
-class _Response(http.client.HTTPResponse):
-    """What http.client and urllib3 take for the head of an answer; the answer is whole by then."""
-
-    version_string, length_remaining = "HTTP/1", 0  # urllib3 logs them
-
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._raw, self._sock = _Shrinking(self.fp.detach(), sock), sock
-        self.fp = io.BufferedReader(self._raw)
-
-    def begin(self) -> None:
-        """Read the answer; what comes behind it, the next answer must not begin with."""
-        self.answer, follows = read_answer(self.fp)
-        self.status, self.headers = self.answer.status, self.answer.headers  # type: ignore[assignment]
-        self._raw.spent = True
-        behind = self.fp.peek() or getattr(self._sock, "pending", int)()  # TLS may hold what it decrypted
-        self.will_close = bool(behind) or not follows
-        self.close()
+class NotSentError(requests.ConnectionError):
+    """Nothing of the request was sent; the message says why, and holds no secret."""
 
 
-class _Connection(HTTPConnection):
-    """A connection that speaks as http.client does: urllib3 adds chunked bodies, default headers and its own answer."""
-
-    response_class = _Response
-    _used = 0.0
-
-    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)
-        self.putrequest(method, url, skip_host="Host" in headers, skip_accept_encoding=True)
-        for name, value in headers.items():
-            http.client.HTTPConnection.putheader(self, name, value)
-        self.endheaders(body)
-
-    def getresponse(self) -> Any:
-        self._used = time.monotonic()
-        self.sock.settimeout(self.timeout)
-        return http.client.HTTPConnection.getresponse(self)
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it can be used again."""
-        return time.monotonic() - self._used < MAX_IDLE_SECONDS and super().is_connected
+class ProxyDeniedError(NoAnswerError):
+    """The proxy wants another user or password."""
 
 
-class _TlsConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    """A pool that has a connection back with the answer, which is whole."""
-
-    ConnectionCls = _Connection
-
-    def urlopen(self, *args: Any, **kwargs: Any) -> Any:
-        return super().urlopen(*args, **(kwargs | {"release_conn": True}))
-
-
-class _TlsPool(_Pool, HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Time(Timeout):
-    """The time for one exchange; urllib3 would have it begin anew behind a CONNECT."""
-
-    def __init__(self, left: float) -> None:
-        super().__init__(connect=left / 4, total=left)  # four dead addresses of one name still fit
-        super().start_connect()
-
-    def clone(self) -> Timeout:
-        return self
-
-    def start_connect(self) -> float:
-        return 0.0
-
-
-class _Adapter(HTTPAdapter):
-    """Connections with one deadline and one TLS context, which alone decides whom to trust."""
-
-    def __init__(self, tls: ssl.SSLContext | None, pool_size: int) -> None:
-        self._tls = tls
-        self._pools: dict[tuple[str, str], Any] = {}
-        super().__init__(pool_maxsize=pool_size)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
-        self._use_our_pools(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
-        self._use_our_pools(manager)
-        return manager
-
-    def get_connection_with_tls_context(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """The origin's pool, found by the origin alone: our origins are few, and their settings never change."""
-        url = urlsplit(request.url)
-        origin = (url.scheme, url.netloc)
-        if origin not in self._pools:
-            self._pools[origin] = super().get_connection_with_tls_context(request, *args, **kwargs)
-        return self._pools[origin]
-
-    def cert_verify(self, *args: Any) -> None:
-        """Nothing: `requests` would load the CA bundle anew for every connection."""
-
-    def request_url(self, request: Any, proxies: Any) -> str:
-        """Where there is no proxy there is nothing to look up."""
-        return super().request_url(request, proxies) if proxies else request.path_url
-
-    def build_response(self, req: Any, resp: Any) -> Any:
-        """Our answer, which http.client shall not keep: `requests` would make of it what we do not need."""
-        answer, resp.answer = resp.answer, None
-        return answer
-
-    def _use_our_pools(self, manager: PoolManager) -> None:
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-
-class Transport:
-    """Exchanges requests for answers with a few origins.
+class Route:
+    """The way to one origin, and the connections that are kept.
 
     Args:
-        origins: the URLs of all hosts that will be asked; their proxies are looked up once, here.
-        pool_size: how many connections to a host are kept: as many as there are threads.
-        ca_bundle: a file or directory of trusted certificates; None for those of `requests`.
-
-    Raises:
-        ConfigError: a proxy speaks TLS.
+        url: of the origin; only scheme, host and port count.
+        context: for an https origin.
+        pool_size: how many connections are kept.
     """
 
-    def __init__(self, origins: Collection[str], *, pool_size: int, ca_bundle: str | None = None) -> None:
-        self._proxies = {
-            urlsplit(origin).netloc: {} if is_loopback(origin) else get_environ_proxies(origin) for origin in origins
-        }
-        proxies = [select_proxy(origin, self._proxies[urlsplit(origin).netloc]) or "" for origin in origins]
-        if any(proxy.lower().startswith("https:") for proxy in proxies):
-            raise ConfigError(
-                "HTTPS_PROXY and the like must begin with http://: TLS within TLS cannot be given a deadline"
+    def __init__(self, url: str, *, context: ssl.SSLContext | None, proxy: Proxy | None, pool_size: int) -> None:
+        parts = urlsplit(url)
+        self.netloc = parts.netloc
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._host, self._port = parts.hostname or "", parts.port or (443 if context else 80)
+        self._context, self._proxy, self._pool_size = context, proxy, pool_size
+        self._lock = threading.Lock()
+        self._kept: list[Connection] = []
+
+    @property
+    def forwarder(self) -> Proxy | None:
+        """The proxy that reads our requests and forwards them; it cannot read what goes through its tunnel."""
+        return None if self._context else self._proxy
+
+    def take(self, until: float) -> Connection:
+        """A kept connection, or a new one.
+
+        Raises:
+            ProxyError: the proxy wants another user or password.
+            NotSentError: any other failure to connect.
+        """
+        while connection := self._take_kept():
+            if connection.is_usable():
+                return connection
+            connection.close()
+        try:
+            return self._open(until)
+        except (OSError, ValueError) as error:
+            kind = ProxyError if isinstance(error, ProxyDeniedError) else NotSentError
+            through = f" through the proxy {self._proxy.host}:{self._proxy.port}" if self._proxy else ""
+            raise kind(f"could not connect to {self.origin}{through}: {plain(error)}") from None
+
+    def keep(self, connection: Connection) -> None:
+        """Take a connection back for the next exchange."""
+        with self._lock:
+            if len(self._kept) < self._pool_size:
+                self._kept.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        while connection := self._take_kept():
+            connection.close()
+
+    def _take_kept(self) -> Connection | None:
+        with self._lock:
+            return self._kept.pop() if self._kept else None
+
+    def _open(self, until: float) -> Connection:
+        host, port = (self._proxy.host, self._proxy.port) if self._proxy else (self._host, self._port)
+        sock = connect(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), until)
+        try:
+            if not self._context:
+                return Connection(sock, until)
+            if self._proxy:
+                self._tunnel(Connection(sock, until), self._proxy)
+            return TlsConnection(sock, until, self._context, self._host)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _tunnel(self, connection: Connection, proxy: Proxy) -> None:
+        """Have the proxy connect us with the origin: RFC 9110 §9.3.6."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        connection.send(
+            write_head("CONNECT", f"{host}:{self._port}", {"Host": f"{host}:{self._port}", **proxy.headers()})
+        )
+        (status, _), more = connection.read(read_head)
+        if status == 407:
+            raise ProxyDeniedError(f"it answered CONNECT with 407: correct the user and password in {proxy.variable}")
+        if not 200 <= status < 300 or more:
+            raise NoAnswerError(f"it answered CONNECT with {status}{' and more than a head' if more else ''}")
+
+
+class Transport(BaseAdapter):
+    """A transport adapter of `requests` for a few origins; it asks nobody else.
+
+    Args:
+        origins: the URLs of all hosts that will be asked.
+        pool_size: how many connections to a host are kept: as many as there are threads.
+        ca_bundle: a file or directory of trusted certificates; None for those of `requests`.
+        extra_certificates: PEM texts by URL: certificates that are trusted for this origin besides.
+        environment: where the proxies are looked up, once, here.
+
+    Raises:
+        ConfigError: certificates that cannot be read, or a proxy that can never work.
+    """
+
+    def __init__(
+        self,
+        origins: Collection[str],
+        *,
+        pool_size: int,
+        ca_bundle: str | None = None,
+        extra_certificates: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = os.environ,  # noqa: TID251  # where all programs find their proxies
+    ) -> None:
+        super().__init__()
+        shared = tls_context(ca_bundle) if any(origin.startswith("https:") for origin in origins) else None
+        extra = {_origin(url): tls_context(ca_bundle, pem) for url, pem in (extra_certificates or {}).items()}
+        self._routes = {
+            _origin(url): Route(
+                url,
+                context=extra.get(_origin(url), shared) if url.startswith("https:") else None,
+                proxy=find_proxy(url, environment),
+                pool_size=pool_size,
             )
-        logging.getLogger("urllib3").setLevel(logging.ERROR)  # URLs as it writes them hide secrets from our log
-        uses_tls = any(origin.startswith("https:") for origin in origins)
-        tls = _tls_context(ca_bundle or DEFAULT_CA_BUNDLE_PATH) if uses_tls else None
-        self._adapter = _Adapter(tls, pool_size)
+            for url in origins
+        }
 
     def exchange(self, request: Request, delivery: Delivery) -> Answer:
         """Send a request and read the whole answer; redirects are answers.
 
         Raises:
+            ApiDeniedError: the proxy wants another user or password.
             ApiUnavailableError: no answer, or none that is whole, of bounded size and in time.
         """
-        began, status = time.monotonic(), 0
+        began = time.monotonic()
         try:
-            if (left := delivery.until - began) <= 0:
-                raise TimeoutError
-            answer: Answer = self._adapter.send(  # type: ignore[assignment]  # build_response has made it one
-                _prepared(request),
-                timeout=_Time(left),  # type: ignore[arg-type]  # documented to do
-                proxies=self._proxies[urlsplit(request.url).netloc],
-            )
-            status = answer.status
-            return answer
-        except (OSError, HTTPError, ValueError) as error:  # requests' are OSErrors
-            # `from None`: header values are printed in the messages.
-            raise ApiUnavailableError(
-                "NO_ANSWER", f"no answer to {request.method} {request.url}: {_cause(error)}"
+            response = self.send(_prepared(request), timeout=delivery.until - began)
+        except ProxyError as error:
+            raise ApiDeniedError("PROXY_REFUSED", str(error)) from None
+        except NotSentError as error:
+            raise ApiUnavailableError("NO_ANSWER", str(error)) from None
+        except requests.ConnectionError as error:
+            delivery.calls.append(_call(request, 0, began))
+            raise ApiUnavailableError("NO_ANSWER", str(error)) from None
+        delivery.calls.append(_call(request, response.status_code, began))
+        return Answer(response.status_code, dict(response.headers.lower_items()), response.content)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """What `requests` asks of an adapter; a redirect is an answer.
+
+        Args:
+            timeout: the seconds for the whole exchange, name resolution excepted.
+            verify: certificates are always verified; it changes nothing, nor do `cert` and `proxies`.
+
+        Raises:
+            ProxyError: the proxy wants another user or password.
+            NotSentError: there was no connection, or no time.
+            requests.ConnectionError: no answer, or none that is whole, of bounded size and in time.
+        """
+        if (route := self._routes.get(_origin(request.url or ""))) is None:
+            raise InvalidURL("this transport was not made for that origin")
+        if timeout <= 0:
+            raise NotSentError(f"nothing was sent to {route.origin}: no time was left")
+        until = time.monotonic() + timeout
+        try:
+            data = _written(request, route)
+        except ValueError as error:
+            raise NotSentError(f"nothing was sent to {route.origin}: {error}") from None
+        connection, reusable = route.take(until), False
+        try:
+            connection.begin(until)
+            connection.send(data)
+            (answer, follows), more = connection.read(read_answer)
+            reusable = follows and not more
+        except (OSError, NoAnswerError) as error:
+            raise requests.ConnectionError(
+                f"no answer to {request.method} from {route.origin}: {plain(error)}"
             ) from None
         finally:
-            delivery.calls.append(Call(request.method, request.url, status, time.monotonic() - began))
+            if reusable:
+                route.keep(connection)
+            else:
+                connection.close()
+        return _response(request, answer)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        for route in self._routes.values():
+            route.close()
+
+
+def plain(error: OSError | ValueError) -> str:
+    """What went wrong, in words that hold no secret: the text of a library's exception can hold anything."""
+    match error:
+        case NoAnswerError():
+            return str(error)
+        case ssl.SSLCertVerificationError():
+            return f"the certificate is refused: {error.verify_message}"
+        case ssl.SSLError():
+            reason: str = getattr(error, "reason", None) or type(error).__name__  # not every one has it
+            return f"TLS failed: {reason.replace('_', ' ').lower()}"
+        case socket.gaierror() | ValueError():  # a name that is none is a ValueError
+            return "the host name does not resolve"
+        case TimeoutError():
+            return "timed out"
+    return (error.strerror or type(error).__name__).lower()
 
 
 def _prepared(request: Request) -> requests.PreparedRequest:
@@ -238,22 +253,33 @@ def _prepared(request: Request) -> requests.PreparedRequest:
     prepared.method, prepared.url, prepared.body = request.method, request.url, request.body
     length = {} if request.body is None else {"Content-Length": str(len(request.body))}
     headers = {"User-Agent": "backup-reaper", "Accept-Encoding": "identity", **request.headers, **length}
-    prepared.headers = headers  # type: ignore[assignment]  # nobody asks for them in another case
+    prepared.headers = CaseInsensitiveDict(headers)
     return prepared
 
 
-def _tls_context(ca_bundle: str) -> ssl.SSLContext:
-    if Path(ca_bundle).is_dir():
-        context = ssl.create_default_context(capath=ca_bundle)
-    else:
-        context = ssl.create_default_context(cafile=ca_bundle)
-    context.hostname_checks_common_name = False  # RFC 9110 §4.3.4
-    return context
+def _written(request: requests.PreparedRequest, route: Route) -> bytes:
+    """A request as it goes over the wire."""
+    target = quote(request.path_url, safe=_SAFE_IN_A_TARGET)
+    headers = {} if "Host" in request.headers else {"Host": route.netloc}
+    if proxy := route.forwarder:
+        target = f"{route.origin}{target}"  # RFC 9112 §3.2.2
+        headers |= proxy.headers()
+    headers |= dict(request.headers.items())
+    body = request.body or b""
+    return write_head(request.method or "", target, headers) + (body.encode() if isinstance(body, str) else body)
 
 
-def _cause(error: BaseException) -> str:
-    """The name of the innermost exception, as its text could hold a secret; ours cannot."""
-    if isinstance(error, NoAnswerError):
-        return str(error)
-    inner = getattr(error, "reason", None) or error.__cause__ or error.__context__ or (error.args or (None,))[0]
-    return _cause(inner) if isinstance(inner, BaseException) else type(error).__name__
+def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response.headers = answer.status, CaseInsensitiveDict(answer.headers)
+    response.raw, response.request, response.url = io.BytesIO(answer.body), request, request.url or ""
+    return response
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _call(request: Request, status: int, began: float) -> Call:
+    return Call(request.method, request.url, status, time.monotonic() - began)

@@ -20,9 +20,9 @@ class Proxy:
         manner: what it does with a connection; it may be changed while it runs.
     """
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, upstream: int, manner: "Callable[[Proxy, Connection], None] | None" = None) -> None:
         self._upstream = upstream
-        self.manner: Callable[[Proxy, Connection], None] = Proxy.tunnel
+        self.manner: Callable[[Proxy, Connection], None] = manner or Proxy.tunnel
         self.listener = Listener(lambda connection: self.manner(self, connection))
         self.url = f"http://127.0.0.1:{self.listener.port}"
 
@@ -65,12 +65,15 @@ class Proxy:
         while True:
             connection.send(b"X-Endless: y\r\n" * 4096)
 
-    def refuse(self, connection: Connection) -> None:
-        """Want a password."""
-        connection.receive_head()
-        connection.send(
-            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
-        )
+    @staticmethod
+    def refuse(status: int) -> "Callable[[Proxy, Connection], None]":
+        """Answer CONNECT with this status."""
+
+        def answer(_: Proxy, connection: Connection) -> None:
+            connection.receive_head()
+            connection.send(f"HTTP/1.1 {status} No\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n".encode())
+
+        return answer
 
     def answer_itself(self, connection: Connection) -> None:
         """In the place of a tunnel, the answer one could have hoped for."""

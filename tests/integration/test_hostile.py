@@ -42,10 +42,9 @@ EXPECTED: Final[Mapping[str, str]] = {
             well slow-but-in-time chunks-with-extension-and-trailers body-until-the-end gzip-that-is-honest
             continue-before-the-answer early-hints-before-the-answer early-hints-and-later-the-answer another-id
             charset-that-json-has-not lengths-that-are-the-same reset-after-the-answer
-            services-elsewhere-and-cookies cookies-that-are-none header-with-nul header-folded header-of-other-bytes
+            services-elsewhere-and-cookies cookies-that-are-none header-folded header-of-other-bytes
             closing-in-words-alone
-            header-without-colon header-without-name header-with-space-before-the-colon header-ninety-times
-            header-of-sixty-kilobytes forgotten-connection
+            header-ninety-times header-of-sixty-kilobytes forgotten-connection
             """,
         # A final refusal stays one in whatever shape it comes: "any other 400 … `Failed`, final".
         "failed": """
@@ -77,7 +76,8 @@ EXPECTED: Final[Mapping[str, str]] = {
             end-within-the-headers-of-a-refusal early-hints-and-the-end informational-that-nobody-knows
             switching-protocols http-0-9 another-protocol random-bytes tls-alert http-2 http-2-frames
             status-line-of-another-server status-missing status-that-is-no-number status-too-small status-too-great
-            empty-line-before-the-status-line header-with-bare-carriage-return
+            empty-line-before-the-status-line header-with-bare-carriage-return header-with-nul header-without-colon
+            header-without-name header-with-space-before-the-colon
             """,
         # Either: what arrived before the reset may be taken for all.
         "NO_ANSWER or BROKEN_ANSWER": "reset-within-a-body-without-length",
@@ -569,9 +569,22 @@ class TestAProxy:
         place.deliver("well")
         place.check_next()
 
-    @pytest.mark.parametrize("manner", [Proxy.say_nothing, Proxy.drip, Proxy.flood, Proxy.refuse, Proxy.answer_itself])
-    def test_that_goes_wrong_ends_by_the_deadline(
-        self, place: Place, proxy: Proxy, manner: Callable[[Proxy, Connection], None]
+    @pytest.mark.parametrize(
+        ("manner", "code", "words"),
+        [
+            (Proxy.say_nothing, "NO_ANSWER", "timed out"),
+            (Proxy.drip, "NO_ANSWER", "timed out"),
+            (Proxy.flood, "NO_ANSWER", "too many fields"),
+            (Proxy.refuse(407), "PROXY_REFUSED", "it answered CONNECT with 407: correct the user and password in "),
+            (Proxy.refuse(403), "NO_ANSWER", "it answered CONNECT with 403"),
+            (Proxy.refuse(503), "NO_ANSWER", "it answered CONNECT with 503"),
+            (Proxy.refuse(302), "NO_ANSWER", "it answered CONNECT with 302"),
+            (Proxy.refuse(101), "NO_ANSWER", "another protocol"),
+            (Proxy.answer_itself, "NO_ANSWER", "it answered CONNECT with 200 and more than a head"),
+        ],
+    )
+    def test_that_goes_wrong_ends_by_the_deadline_and_is_named(
+        self, place: Place, proxy: Proxy, manner: Callable[[Proxy, Connection], None], code: str, words: str
     ) -> None:
         fresh(place)
         proxy.manner = manner
@@ -583,7 +596,9 @@ class TestAProxy:
                 if reply.status != 200:
                     break
 
-        assert (reply.status, reply.problem["error_code"]) == (503, "NO_ANSWER")
+        assert (reply.status, reply.problem["error_code"]) == (503, code)
+        way = f"could not connect to {place.upstream.url} through the proxy {proxy.url.removeprefix('http://')}"
+        assert reply.problem["error_msg"].startswith(f"{way}: {words}")
         assert reply.seconds < DEADLINE + SLACK
         assert place.upstream.seen(backup_id) == []
         assert grown.bytes < MAX_GROWTH
@@ -610,7 +625,7 @@ class TestAProxy:
         with_tls = settings(distant.url, proxy.url.replace("http:", scheme), authority)
 
         with (
-            pytest.raises(RuntimeError, match="HTTPS_PROXY and the like must begin with http://"),
+            pytest.raises(RuntimeError, match="cannot start: HTTPS_PROXY must be like http://"),
             run_function(with_tls),
         ):
             pass

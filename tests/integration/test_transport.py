@@ -1,58 +1,458 @@
-"""What the transport does between two exchanges, seen from the other end of its connection."""
+"""The transport in this process, seen from the other end of its connections."""
 
 import gc
+import socket
+import ssl
+import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
+import pytest
+import requests
+
+from function.connection import connect
 from function.delivery import Delivery
+from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
 from function.transport import Transport
+from tests import tls_floods
+from tests.certificates import Authority
+from tests.hostile import shake_hands
 from tests.listening import Connection, Listener
+from tests.proxy import Proxy
 
-ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+ACCEPTED: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 SHORT, PAUSE, LONG = 0.4, 0.8, 20.0
-BODY = bytes(16 << 20)  # more than any buffer between us takes
+DEADLINE, SLACK = 1.0, 1.0
+BODY: Final = bytes(16 << 20)  # more than any buffer between us takes
+SECRET: Final = "5ecret"
+
+Serve = Callable[[Connection], None]
+Open = Callable[..., Transport]
 
 
 def delivery(seconds: float) -> Delivery:
     return Delivery(now=datetime.now(UTC), until=time.monotonic() + seconds)
 
 
-def test_a_request_over_a_kept_connection_has_its_own_time_to_be_sent() -> None:
-    def take_slowly(connection: Connection) -> None:
+def ask(transport: Transport, url: str, seconds: float = LONG, body: bytes | None = None) -> Answer:
+    return transport.exchange(Request("POST", url, {"X-Auth-Token": SECRET}, body), delivery(seconds))
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Makes transports, and closes them."""
+    with ExitStack() as stack:
+
+        def open_one(
+            url: str,
+            *,
+            pool_size: int = 1,
+            ca_bundle: Path | None = None,
+            environment: Mapping[str, str] | None = None,
+            **options: Mapping[str, str],
+        ) -> Transport:
+            bundle = str(ca_bundle) if ca_bundle else None
+            transport = Transport(
+                [url], pool_size=pool_size, ca_bundle=bundle, environment=environment or {}, **options
+            )
+            stack.callback(transport.close)
+            return transport
+
+        yield open_one
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Serve], Listener]]:
+    """Serves connections on a port of its own."""
+    with ExitStack() as stack:
+        yield lambda serve: stack.enter_context(Listener(serve))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"), "authority")
+
+
+def accept(connection: Connection) -> None:
+    """Take requests, and say so."""
+    while True:
         connection.receive_head()
         connection.send(ACCEPTED)
-        connection.pause(PAUSE)
-        while len(connection.received) < len(BODY):
-            connection.receive()
-        connection.send(ACCEPTED)
-        connection.wait_until_left()
 
-    with Listener(take_slowly) as listener:
-        url = f"http://127.0.0.1:{listener.port}"
-        transport = Transport([url], pool_size=1)
 
-        statuses = [
-            transport.exchange(Request("POST", url, {}, body), delivery(seconds)).status
-            for body, seconds in ((b"", SHORT), (BODY, LONG))
-        ]
+def over_tls(authority: Authority, serve: Serve = accept, *, shake: tls_floods.Shake = shake_hands) -> Serve:
+    """The same over TLS, for 127.0.0.1."""
+    certificate = authority.issue("127.0.0.1")
+
+    def converse(connection: Connection) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        shake(connection, context)
+        serve(connection)
+
+    return converse
+
+
+def plain_url(listener: Listener) -> str:
+    return f"http://127.0.0.1:{listener.port}"
+
+
+def tls_url(listener: Listener) -> str:
+    return f"https://127.0.0.1:{listener.port}"
+
+
+Served = Callable[[Serve], Listener]
+
+
+class TestAConnection:
+    def test_that_is_kept_has_its_own_time_for_the_next_request(self, opened: Open, served: Served) -> None:
+        def take_slowly(connection: Connection) -> None:
+            connection.receive_head()
+            connection.send(ACCEPTED)
+            connection.pause(PAUSE)
+            while len(connection.received) < len(BODY):
+                connection.receive()
+            connection.send(ACCEPTED)
+            connection.wait_until_left()
+
+        listener = served(take_slowly)
+        url = plain_url(listener)
+        transport = opened(url)
+
+        statuses = [ask(transport, url, seconds, body).status for body, seconds in ((b"", SHORT), (BODY, LONG))]
 
         assert statuses == [202, 202]
         assert len(listener.connections) == 1
 
+    def test_that_is_kept_does_not_keep_the_answer(self, opened: Open, served: Served) -> None:
+        """IAM's answer has a token in it."""
 
-def test_an_answer_is_not_kept_with_its_connection() -> None:
-    """IAM's answer has a token in it."""
+        def answer(connection: Connection) -> None:
+            connection.receive_head()
+            connection.send(b"HTTP/1.1 201 Created\r\nX-Subject-Token: 5ecret\r\nContent-Length: 0\r\n\r\n")
+            connection.wait_until_left()
 
-    def answer(connection: Connection) -> None:
-        connection.receive_head()
-        connection.send(b"HTTP/1.1 201 Created\r\nX-Subject-Token: 5ecret\r\nContent-Length: 0\r\n\r\n")
-        connection.wait_until_left()
+        url = plain_url(served(answer))
 
-    with Listener(answer) as listener:
-        url = f"http://127.0.0.1:{listener.port}"
-        transport = Transport([url], pool_size=1)
+        assert ask(opened(url), url).headers["x-subject-token"] == SECRET
 
-        assert transport.exchange(Request("POST", url, {}), delivery(LONG)).headers["x-subject-token"] == "5ecret"
+        assert not [kept for kept in gc.get_objects() if isinstance(kept, Answer) and SECRET in kept.headers.values()]
 
-        assert not [kept for kept in gc.get_objects() if isinstance(kept, Answer) and "5ecret" in kept.headers.values()]
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize(("pool_size", "connections"), [(1, 5), (2, 4), (3, 3)])
+    def test_is_kept_if_there_are_not_as_many_as_the_pool_takes(
+        self, opened: Open, served: Served, authority: Authority, scheme: str, pool_size: int, connections: int
+    ) -> None:
+        """Three requests at once, and three at once again."""
+        together = threading.Barrier(3)
+
+        def accept_together(connection: Connection) -> None:
+            while True:
+                connection.receive_head()
+                together.wait(10)
+                connection.send(ACCEPTED)
+
+        listener = served(over_tls(authority, accept_together) if scheme == "https" else accept_together)
+        url = f"{scheme}://127.0.0.1:{listener.port}"
+        transport = opened(url, pool_size=pool_size, ca_bundle=authority.bundle)
+
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(2):
+                assert [answer.status for answer in pool.map(lambda _: ask(transport, url), range(3))] == [202] * 3
+
+        assert len(listener.connections) == connections
+
+    def test_is_closed_with_the_transport(self, opened: Open, served: Served) -> None:
+        left = threading.Event()
+
+        def wait(connection: Connection) -> None:
+            try:
+                accept(connection)
+            finally:
+                left.set()
+
+        url = plain_url(served(wait))
+        transport = opened(url)
+        ask(transport, url)
+        assert not left.is_set()
+
+        transport.close()
+
+        assert left.wait(10)
+
+    def test_whose_peer_takes_its_time_with_tls_takes_it_from_the_answer_alone(
+        self, opened: Open, served: Served, authority: Authority
+    ) -> None:
+        """A busy machine needs a while for a handshake; a fourth of the time is for each address, and not for that."""
+
+        def shake_slowly(connection: Connection, context: ssl.SSLContext) -> None:
+            connection.pause(0.5)
+            shake_hands(connection, context)
+
+        url = tls_url(served(over_tls(authority, shake=shake_slowly)))
+
+        assert ask(opened(url, ca_bundle=authority.bundle), url, seconds=1.5).status == 202
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that answers no attempt to connect: its queue is full (listen(2))."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address: tuple[str, int] = full.getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        yield address
+
+
+class TestConnecting:
+    @pytest.mark.parametrize("silent_ones", [0, 1, 3])
+    def test_leaves_time_for_another_address(self, served: Served, silent: tuple[str, int], silent_ones: int) -> None:
+        listener = served(accept)
+        addresses = [silent] * silent_ones + [("127.0.0.1", listener.port)]
+        began = time.monotonic()
+
+        sock = connect([(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses], began + 1)
+
+        with sock:
+            assert sock.getpeername() == ("127.0.0.1", listener.port)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert time.monotonic() - began < 1
+
+    def test_goes_on_to_the_next_address_at_once_where_one_refuses(self, served: Served) -> None:
+        addresses = [("127.0.0.1", unused_port()), ("127.0.0.1", served(accept).port)]
+
+        connect([(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses], LONG * 1e9).close()
+
+    def test_ends_by_the_deadline_however_many_addresses_there_are(self, silent: tuple[str, int]) -> None:
+        began = time.monotonic()
+
+        with pytest.raises(TimeoutError):
+            connect([(socket.AF_INET, socket.SOCK_STREAM, 0, "", silent)] * 40, began + DEADLINE)
+
+        assert time.monotonic() - began < DEADLINE + SLACK
+
+    def test_says_what_the_last_address_failed_with(self) -> None:
+        address = ("127.0.0.1", unused_port())
+
+        with pytest.raises(ConnectionRefusedError):
+            connect([(socket.AF_INET, socket.SOCK_STREAM, 0, "", address)], time.monotonic() + LONG)
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+class TestATlsPeerThatTalksAndSaysNothing:
+    @pytest.mark.parametrize(
+        "flood",
+        [
+            tls_floods.flood_hello_requests,
+            tls_floods.drip_hello_requests,
+            tls_floods.flood_tickets,
+            tls_floods.flood_key_updates,
+        ],
+    )
+    def test_is_left_by_the_deadline(
+        self, opened: Open, served: Served, authority: Authority, flood: tls_floods.Shake
+    ) -> None:
+        url = tls_url(served(over_tls(authority, shake=flood)))
+        transport = opened(url, ca_bundle=authority.bundle)
+        began = time.monotonic()
+
+        with pytest.raises(ApiUnavailableError):
+            ask(transport, url, DEADLINE)
+
+        assert time.monotonic() - began < DEADLINE + SLACK
+
+
+def reset(connection: Connection) -> None:
+    connection.receive_head()
+    connection.reset()
+
+
+def end(connection: Connection) -> None:
+    connection.receive_head()
+
+
+def end_within_the_handshake(connection: Connection) -> None:
+    connection.receive()
+
+
+def in_clear(connection: Connection) -> None:
+    connection.receive()
+    connection.send(ACCEPTED)
+    connection.wait_until_left()
+
+
+class TestTheMessage:
+    """It says whether something was sent, and in plain words what went wrong; the text of no library is in it."""
+
+    def failure(self, transport: Transport, url: str, seconds: float = DEADLINE) -> tuple[NotFinalError, Delivery]:
+        asked = delivery(seconds)
+        with pytest.raises(NotFinalError) as raised:
+            transport.exchange(Request("POST", f"{url}/a?b", {"X-Auth-Token": SECRET}), asked)
+        error = raised.value
+        assert (error.__cause__, error.__suppress_context__) == (None, True)
+        inner = error.__context__
+        assert inner
+        assert (inner.__cause__, inner.__suppress_context__) == (None, True)
+        assert SECRET not in f"{error} {inner}"
+        return error, asked
+
+    @pytest.mark.parametrize(
+        ("serve", "words"),
+        [
+            (reset, "connection reset by peer"),
+            (end, "it ends early"),
+            (Connection.wait_until_left, "timed out"),
+        ],
+    )
+    def test_of_a_request_that_was_sent(self, opened: Open, served: Served, serve: Serve, words: str) -> None:
+        url = plain_url(served(serve))
+
+        error, asked = self.failure(opened(url), url)
+
+        assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"no answer to POST from {url}: {words}")
+        ((method, asked_url, status, seconds),) = [(c.method, c.url, c.status, c.seconds) for c in asked.calls]
+        assert (method, asked_url, status) == ("POST", f"{url}/a?b", 0)
+        assert 0 < seconds < DEADLINE + SLACK
+
+    @pytest.mark.parametrize(
+        ("host", "words"),
+        [
+            ("127.0.0.1:1", "connection refused"),  # tcpmux, which nobody serves
+            ("gaussdb.region.invalid", "the host name does not resolve"),
+            (f"{'x' * 64}.example", "the host name does not resolve"),
+            (".example", "the host name does not resolve"),
+        ],
+    )
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_of_a_request_that_was_not_sent(self, opened: Open, scheme: str, host: str, words: str) -> None:
+        url = f"{scheme}://{host}"
+
+        error, asked = self.failure(opened(url), url)
+
+        assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"could not connect to {url}: {words}")
+        assert asked.calls == []
+
+    @pytest.mark.parametrize(
+        ("serve", "words"),
+        [
+            (in_clear, "TLS failed: wrong version number"),
+            (end_within_the_handshake, "TLS failed: unexpected eof while reading"),
+            (Connection.wait_until_left, "timed out"),
+            (Connection.reset, "connection reset by peer"),
+        ],
+    )
+    def test_of_tls_that_fails(self, opened: Open, served: Served, serve: Serve, words: str) -> None:
+        url = tls_url(served(serve))
+
+        error, asked = self.failure(opened(url), url)
+
+        assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"could not connect to {url}: {words}")
+        assert asked.calls == []
+
+    def test_of_a_proxy_that_is_not_there(self, opened: Open) -> None:
+        proxy = f"127.0.0.1:{unused_port()}"
+        url = "https://gaussdb.region.example"
+
+        error, _ = self.failure(opened(url, environment={"HTTPS_PROXY": f"http://user:{SECRET}@{proxy}"}), url)
+
+        assert error.error_msg == f"could not connect to {url} through the proxy {proxy}: connection refused"
+
+    def test_of_a_proxy_that_refuses_our_password_is_for_an_operator(self, opened: Open) -> None:
+        refusing = Proxy(0, Proxy.refuse(407))
+        proxy, url = f"127.0.0.1:{refusing.listener.port}", "https://gaussdb.region.example"
+        transport = opened(url, environment={"all_proxy": f"http://user:{SECRET}@{proxy}"})
+
+        with refusing.listener:
+            error, asked = self.failure(transport, url)
+
+        assert isinstance(error, ApiDeniedError)
+        assert (error.error_code, error.error_msg) == (
+            "PROXY_REFUSED",
+            f"could not connect to {url} through the proxy {proxy}: it answered CONNECT with 407: correct the user and "
+            "password in all_proxy",
+        )
+        assert asked.calls == []
+
+
+class TestExtraCertificates:
+    """Knative's K_CA_CERTS are for its sink, and for nobody else."""
+
+    def test_are_trusted_for_their_origin_besides_the_others(
+        self, opened: Open, served: Served, authority: Authority, tmp_path: Path
+    ) -> None:
+        other = Authority(tmp_path, "other")
+        ours, theirs = served(over_tls(authority)), served(over_tls(other))
+        with_extra = Transport(
+            [tls_url(ours), f"{tls_url(theirs)}/sink?a=b"],
+            pool_size=1,
+            ca_bundle=str(authority.bundle),
+            extra_certificates={f"{tls_url(theirs)}/sink?a=b": other.bundle.read_text()},
+            environment={},
+        )
+
+        try:
+            assert [ask(with_extra, tls_url(listener)).status for listener in (ours, theirs)] == [202, 202]
+        finally:
+            with_extra.close()
+
+    def test_are_not_trusted_for_another_origin(
+        self, opened: Open, served: Served, authority: Authority, tmp_path: Path
+    ) -> None:
+        url = tls_url(served(over_tls(Authority(tmp_path, "other"))))
+        extra = {f"https://127.0.0.1:{unused_port()}": Authority(tmp_path, "other").bundle.read_text()}
+
+        with pytest.raises(ApiUnavailableError, match="the certificate is refused: "):
+            ask(opened(url, ca_bundle=authority.bundle, extra_certificates=extra), url)
+
+
+class TestAsAnAdapterOfRequests:
+    def test_it_is_mounted_in_a_session(self, opened: Open, served: Served, authority: Authority) -> None:
+        seen = []
+
+        def answer(connection: Connection) -> None:
+            while True:
+                seen.append(connection.receive_head())
+                connection.send(b'HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 8\r\n\r\n{"a": 1}')
+
+        listener = served(over_tls(authority, answer))
+        url = tls_url(listener)
+        with requests.Session() as session:
+            session.mount("https://", opened(url, ca_bundle=authority.bundle))
+
+            first = session.get(url, params={"q": "\xfc b"}, timeout=LONG)
+            session.put(f"{url}/put", data="text", timeout=LONG)
+
+        assert (first.status_code, first.json(), first.headers["x-a"], first.url) == (
+            200,
+            {"a": 1},
+            "1, 2",
+            f"{url}/?q=%C3%BC+b",
+        )
+        assert seen[0].startswith(b"GET /?q=%C3%BC+b HTTP/1.1\r\nHost: 127.0.0.1:")
+        assert seen[1].startswith(b"PUT /put HTTP/1.1\r\n")
+        assert seen[1].endswith(b"\r\n\r\ntext")
+        assert len(listener.connections) == 1
+
+    def test_its_errors_are_those_of_requests(self, opened: Open) -> None:
+        url = f"http://127.0.0.1:{unused_port()}"
+        with requests.Session() as session:
+            session.mount("http://", opened(url))
+
+            with pytest.raises(requests.ConnectionError, match="connection refused"):
+                session.get(url, timeout=LONG)

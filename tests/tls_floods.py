@@ -1,0 +1,91 @@
+"""TLS peers that talk without end and say nothing: each serves a connection from its beginning.
+
+OpenSSL reads on and on over such records, so they test whether a deadline holds inside TLS.
+"""
+
+import ssl
+import struct
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from tests.listening import Connection
+
+Shake = Callable[[Connection, ssl.SSLContext], None]
+
+HELLO_REQUEST: Final = b"\x16\x03\x03\x00\x04" + bytes(4)  # RFC 5246 §7.4.1.1: ignored within a handshake
+TICKET: Final = b"\x04" + struct.pack(">I", 14)[1:] + struct.pack(">IIBHBH", 60, 0, 0, 1, 7, 0)  # RFC 8446 §4.6.1
+
+
+def flood_hello_requests(connection: Connection, context: ssl.SSLContext) -> None:
+    """HelloRequests in the place of an answer to the ClientHello; it needs no key."""
+    connection.receive()
+    while True:
+        connection.send(HELLO_REQUEST * 4096)
+
+
+def drip_hello_requests(connection: Connection, context: ssl.SSLContext) -> None:
+    """The same, one by one."""
+    connection.receive()
+    while True:
+        connection.send(HELLO_REQUEST)
+        connection.pause(0.03)
+
+
+def flood_tickets(connection: Connection, context: ssl.SSLContext) -> None:
+    """A handshake as it should be, and then session tickets, many in each record."""
+    seal = Sealer(shaken(connection, context))
+    while True:
+        connection.send(seal(TICKET * 900))
+
+
+def flood_key_updates(connection: Connection, context: ssl.SSLContext) -> None:
+    """A handshake as it should be, and then key updates that want to be answered: RFC 8446 §4.6.3."""
+    secret = shaken(connection, context)
+    while True:
+        connection.send(Sealer(secret)(b"\x18\x00\x00\x01\x01"))
+        secret = expanded(secret, b"traffic upd", 48)
+
+
+def shaken(connection: Connection, context: ssl.SSLContext) -> bytes:
+    """Shake hands; the secret that our records are sealed with from now on."""
+    context.num_tickets = 0  # they would be the first records
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with tempfile.NamedTemporaryFile("r") as keys:
+        context.keylog_filename = keys.name
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        shaking = True
+        while shaking:
+            with suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+                shaking = False
+            connection.send(outgoing.read())
+            if shaking:
+                incoming.write(connection.receive())
+        return bytes.fromhex(keys.read().partition("SERVER_TRAFFIC_SECRET_0 ")[2].split()[1])
+
+
+class Sealer:
+    """Makes handshake messages records of TLS_AES_256_GCM_SHA384: RFC 8446 §5.2 and §5.3."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._cipher = AESGCM(expanded(secret, b"key", 32))
+        self._iv = int.from_bytes(expanded(secret, b"iv", 12))
+        self._number = 0
+
+    def __call__(self, messages: bytes) -> bytes:
+        header = b"\x17\x03\x03" + struct.pack(">H", len(messages) + 17)
+        nonce = (self._iv ^ self._number).to_bytes(12)
+        self._number += 1
+        return header + self._cipher.encrypt(nonce, messages + b"\x16", header)
+
+
+def expanded(secret: bytes, label: bytes, length: int) -> bytes:
+    """HKDF-Expand-Label without a context: RFC 8446 §7.1."""
+    full = b"tls13 " + label
+    return HKDFExpand(SHA384(), length, struct.pack(">HB", length, len(full)) + full + b"\0").derive(secret)
