@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from .cloud.credentials import (
@@ -21,6 +21,7 @@ from .endpoints import iam_url, read_endpoints
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
 from .guards import DAY, Policy, folded
+from .setting_names import EVENTGRID
 from .strict_json import read_json
 from .variables import (
     Reader,
@@ -38,6 +39,10 @@ from .variables import (
     versioned_url,
 )
 
+if TYPE_CHECKING:  # other platforms start without it
+    from .functiongraph_settings import EventGridSettings
+
+FUNCTIONGRAPH: Final = "functiongraph"
 SECOND: Final = timedelta(seconds=1)
 # Seconds. After SIGTERM gunicorn ends a worker, and the delivery in it, when its graceful_timeout of 30 s is over.
 MAX_DEADLINE: Final = 25
@@ -79,7 +84,8 @@ class Config:
     log_level: str
     threads: int
     ca_bundle: str | None
-    sink: SinkSettings | None
+    platform: str
+    sink: "SinkSettings | EventGridSettings | None"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Config":
@@ -96,7 +102,8 @@ class Config:
     @classmethod
     def read(cls, reader: Reader) -> "Config":
         """What is in force, if the reader has found no faults."""
-        credential = _credential(reader)
+        platform = reader.optional("REAPER_PLATFORM", one_of("http", FUNCTIONGRAPH), "http")
+        credential, eventgrid = _functiongraph(reader) if platform == FUNCTIONGRAPH else (_credential(reader), None)
         config = cls(
             endpoints=read_endpoints(reader),
             credential=credential,
@@ -110,8 +117,11 @@ class Config:
             log_level=reader.optional("REAPER_LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
             threads=reader.optional("THREADS", count, (os.cpu_count() or 1) * 4),  # the framework's own default
             ca_bundle=reader.optional("REQUESTS_CA_BUNDLE", existing_path, None),
-            sink=_sink(reader),
+            platform=platform,
+            sink=eventgrid or _sink(reader),
         )
+        if platform != FUNCTIONGRAPH and (names := reader.any_of(EVENTGRID)):
+            reader.faults.append(f"{names[0]} needs REAPER_PLATFORM=functiongraph: its keys sign what is published")
         if reader.has("DEBUG"):
             reader.faults.append("DEBUG must not be set: the framework's debugger would show secrets to every caller")
         return config
@@ -146,6 +156,12 @@ def _host(url: str) -> str:
     """A URL without its path and query: either can be what entitles to use it."""
     scheme, host, *_ = urlsplit(url)
     return f"{scheme}://{host}"
+
+
+def _functiongraph(reader: Reader) -> "tuple[CredentialSettings, EventGridSettings | None]":
+    from .functiongraph_settings import read_agency, read_eventgrid
+
+    return read_agency(reader), read_eventgrid(reader)
 
 
 def _credential(reader: Reader) -> CredentialSettings:

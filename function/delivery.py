@@ -24,6 +24,15 @@ class EventName:
     type: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyKey:
+    """The temporary key of an agency that FunctionGraph sends with a request; a part that it did not send is None."""
+
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    security_token: str | None = field(default=None, repr=False)
+
+
 @dataclass(slots=True, kw_only=True)
 class Delivery:
     """One delivery.
@@ -35,6 +44,9 @@ class Delivery:
         tracestate: the rest of it, for the result.
         api_time: the `Date` of the API's latest answer, by which our own clock is checked.
         renewed: whether the one renewal of the credential has been spent.
+        agency_key: on FunctionGraph, for this delivery alone.
+        home_project_id: the project that the function itself is in, on FunctionGraph.
+        invocation_id: FunctionGraph's name for the request.
         event, project_id, backup_id: what it is about, as far as it has been read; for log lines.
     """
 
@@ -45,6 +57,9 @@ class Delivery:
     api_time: datetime | None = None
     renewed: bool = False
     calls: list[Call] = field(default_factory=list)
+    agency_key: AgencyKey = AgencyKey()
+    home_project_id: str | None = None
+    invocation_id: str | None = None
     event: EventName | None = None
     project_id: str | None = None
     backup_id: str | None = None
@@ -67,6 +82,8 @@ class Delivery:
             fields["cloudevents.event_id"] = event.id
             fields["cloudevents.event_source"] = event.source
             fields["cloudevents.event_type"] = event.type
+        if self.invocation_id:
+            fields["faas.invocation_id"] = self.invocation_id
         if self.traceparent:
             _, fields["trace_id"], fields["span_id"], _ = self.traceparent.split("-")
         if self.backup_id:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import flask
 
@@ -40,6 +40,38 @@ class Reply:
     body: bytes = b""
 
 
+class Platform(Protocol):
+    """How requests come in and answers go out.
+
+    Attributes:
+        probes: methods and paths that are answered 200 and nothing else.
+    """
+
+    probes: frozenset[tuple[str, str]]
+
+    def read_event(self, headers: Mapping[str, str], body: bytes, delivery: Delivery) -> Event:
+        """The event in a request; the delivery may learn more from the headers, whose names are in lower case."""
+        ...
+
+    def reply(self, reply: Reply) -> Reply:
+        """The answer to a delivery in the platform's form."""
+        ...
+
+
+class Http:
+    """CloudEvents over HTTP, as brokers deliver them."""
+
+    probes = frozenset({("GET", "/health"), ("HEAD", "/health")})
+
+    def read_event(self, headers: Mapping[str, str], body: bytes, delivery: Delivery) -> Event:
+        """The event in a request."""
+        return read_event(headers, body)
+
+    def reply(self, reply: Reply) -> Reply:
+        """The answer as it is."""
+        return reply
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """Answers probes and deliveries.
@@ -49,6 +81,7 @@ class Door:
         publish: delivers result events elsewhere; None to reply with them.
         deadline_seconds: for everything a delivery does with the outside.
         paused: whether every event is to be sent again later.
+        platform: what calls.
         observe: called once with each delivery's record.
     """
 
@@ -57,11 +90,12 @@ class Door:
     deadline_seconds: float
     max_event_bytes: int
     paused: bool
+    platform: Platform = field(default_factory=Http)
     observe: Callable[[Record], None] = log_record
 
     def answer(self, request: flask.Request) -> flask.Response:
         """Answer one HTTP request: a delivery of an event, or a probe."""
-        if request.method in ("GET", "HEAD") and request.path == "/health":
+        if (request.method, request.path) in self.platform.probes:
             return _respond(Reply(200))
         if request.method != "POST":
             return _respond(_problem(405, "METHOD_NOT_ALLOWED", "events are delivered with POST", {"Allow": "POST"}))
@@ -79,7 +113,7 @@ class Door:
             error = caught.with_traceback(None)  # it holds every frame, and what is in them
         seconds = time.monotonic() - began
         self.observe(Record(delivery=delivery, outcome=outcome, error=error, status=reply.status, seconds=seconds))
-        return _respond(reply)
+        return _respond(self.platform.reply(reply))
 
     def _read(self, request: flask.Request, delivery: Delivery) -> Event:
         """The event of a request; the delivery learns what it is about."""
@@ -87,7 +121,8 @@ class Door:
             raise UndecidedError("PAUSED", "REAPER_PAUSED is true: events wait with the broker")
         headers = {name.lower(): value for name, value in request.headers.items()}
         body_until = delivery.until - self.deadline_seconds / 2  # the other half is for what the event asks for
-        event = read_event(headers, read_body(request.environ, self.max_event_bytes, body_until))
+        body = read_body(request.environ, self.max_event_bytes, body_until)
+        event = self.platform.read_event(headers, body, delivery)
         trace = read_trace(headers, event.attributes)
         delivery.traceparent, delivery.tracestate = trace.get("traceparent"), trace.get("tracestate")
         event_id, source, event_type = (str(event.attributes[name]) for name in ("id", "source", "type"))

@@ -5,6 +5,7 @@ Run by the functions framework: `functions-framework --source function/main.py -
 
 import gc
 import os
+from functools import partial
 from typing import assert_never
 
 import flask
@@ -12,10 +13,18 @@ import functions_framework
 
 from . import server
 from .cloud.client import BackupClient
-from .cloud.credentials import Credential, KeyPair, KeySettings, Token, TokenSettings, UserSettings
+from .cloud.credentials import (
+    AgencySettings,
+    Credential,
+    KeyPair,
+    KeySettings,
+    Token,
+    TokenSettings,
+    UserSettings,
+)
 from .cloud.engines import ENGINES
-from .config import Config
-from .door import Door
+from .config import FUNCTIONGRAPH, Config, SinkSettings
+from .door import Door, Http, Platform, Publish
 from .errors import ConfigError
 from .events.sink import Sink
 from .log import start_logging
@@ -36,10 +45,10 @@ def build(config: Config) -> Door:
         accepted_types=config.accepted_types,
         source=config.event_source,
     )
-    sink = config.sink
     return Door(
         settle=reaper.settle,
-        publish=Sink(sink.url, sink.extensions, transport.exchange, sink.token_file).publish if sink else None,
+        publish=_publish(config, credential, transport),
+        platform=_platform(config),
         deadline_seconds=config.deadline_seconds,
         max_event_bytes=config.max_event_bytes,
         paused=config.paused,
@@ -57,8 +66,34 @@ def _credential(config: Config, transport: Transport) -> Credential:
 
             allowed = config.policy.allowed_projects or ()
             return UserTokens(settings, transport.exchange, max_projects=len(allowed))
+        case AgencySettings():
+            from .cloud.agency import AgencyKeys
+
+            return AgencyKeys()
         case _:
             assert_never(config.credential)
+
+
+def _platform(config: Config) -> Platform:
+    if config.platform == FUNCTIONGRAPH:
+        from .functiongraph import FunctionGraph
+
+        return FunctionGraph()
+    return Http()
+
+
+def _publish(config: Config, credential: Credential, transport: Transport) -> Publish | None:
+    match config.sink:
+        case None:
+            return None
+        case SinkSettings() as sink:
+            return Sink(sink.url, sink.extensions, transport.exchange, sink.token_file).publish
+        case channel:
+            from .cloud.agency import send_signed
+            from .events.eventgrid import EventGrid
+
+            send = partial(send_signed, credential=credential, exchange=transport.exchange)
+            return EventGrid(channel.url, channel_id=channel.channel_id, source=channel.source, send=send).publish
 
 
 try:

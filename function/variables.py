@@ -152,6 +152,17 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+def matching(pattern: str, what: str) -> Callable[[str], str]:
+    """A reader of a text that fits a pattern."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {what}, as {pattern}")
+        return text
+
+    return read
+
+
 def boolean(text: str) -> bool:
     """`true` or `false`."""
     return one_of("true", "false")(text) == "true"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from ..backups import Backup, DeleteBackup, Deleted, Failed
@@ -9,7 +10,7 @@ from ..delivery import Delivery
 from ..errors import ApiDeniedError, NotFinalError, UndecidedError
 from ..exchange import Answer, Request, read_date
 from . import api
-from .credentials import Credential
+from .credentials import Credential, send_authorized
 from .engines.engine import Engine
 from .lockout import Verdict
 
@@ -135,11 +136,11 @@ class BackupClient:
         """What was sent, the answer, and what it says about the credential."""
         if delivery.traceparent:
             request = request.with_headers({"traceparent": delivery.traceparent})
-        authorized = self._credential.authorize(request, project_id, delivery)
-        verdict, date = Verdict.UNANSWERED, None
-        try:
-            answer = authorized.without_secrets(self._exchange(authorized.request, delivery))
-            verdict, date = api.read_verdict(answer, self._engine), answer.headers.get("date")
-        finally:
-            authorized.settle(verdict, date)
-        return authorized.request, answer, verdict
+        return send_authorized(
+            request,
+            project_id,
+            delivery,
+            credential=self._credential,
+            exchange=self._exchange,
+            read_verdict=partial(api.read_verdict, engine=self._engine),
+        )

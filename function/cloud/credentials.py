@@ -120,7 +120,17 @@ class UserSettings:
         return (self.password,)
 
 
-CredentialSettings: TypeAlias = TokenSettings | KeySettings | UserSettings
+@dataclass(frozen=True, slots=True)
+class AgencySettings:
+    """No secret at all: FunctionGraph sends a temporary key of the function's agency with each request."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must not be shown."""
+        return ()
+
+
+CredentialSettings: TypeAlias = TokenSettings | KeySettings | UserSettings | AgencySettings
 
 
 def _learn_nothing(verdict: Verdict, date: str | None) -> None:
@@ -184,6 +194,33 @@ class Credential(Protocol):
     def renew(self, refused: Request, project_id: str) -> bool:
         """Whether there is something newer than what was refused, so that asking once more makes sense."""
         ...
+
+
+def send_authorized(
+    request: Request,
+    project_id: str,
+    delivery: Delivery,
+    *,
+    credential: Credential,
+    exchange: Callable[[Request, Delivery], Answer],
+    read_verdict: Callable[[Answer], Verdict],
+) -> tuple[Request, Answer, Verdict]:
+    """Send one request.
+
+    Returns:
+        What was sent, the answer, and what it says about the credential.
+
+    Raises:
+        NotFinalError: the credential must not be used now, or there is no answer.
+    """
+    authorized = credential.authorize(request, project_id, delivery)
+    verdict, date = Verdict.UNANSWERED, None
+    try:
+        answer = authorized.without_secrets(exchange(authorized.request, delivery))
+        verdict, date = read_verdict(answer), answer.headers.get("date")
+    finally:
+        authorized.settle(verdict, date)
+    return authorized.request, answer, verdict
 
 
 class Token:

@@ -67,7 +67,7 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Event:
     prefixed = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
     if media_type == STRUCTURED or (media_type == "application/json" and not prefixed):
         if is_json(content_type or ""):
-            return _read_structured(body)
+            return read_envelope(decode_envelope(body))
     elif prefixed and not media_type.startswith("application/cloudevents"):
         return _read_binary(prefixed, content_type, body)
     if media_type.startswith("application/cloudevents-batch"):
@@ -134,7 +134,12 @@ def _decode(name: str, header: str) -> str:
     return text if attribute_fault(name, decoded) else decoded
 
 
-def _read_structured(body: bytes) -> Event:
+def decode_envelope(body: bytes) -> dict[str, object]:
+    """The JSON object in a body.
+
+    Raises:
+        NotAnEventError: there is none.
+    """
     try:
         envelope = read_json(body)
     except ValueError as error:
@@ -143,6 +148,15 @@ def _read_structured(body: bytes) -> Event:
         raise NotAnEventError(400, f"the body is a JSON array, a batch of events: {_ONE_BY_ONE}")
     if not isinstance(envelope, dict):
         raise NotAnEventError(400, "the body is JSON, but not an object")
+    return envelope
+
+
+def read_envelope(envelope: dict[str, object]) -> Event:
+    """The event in an object of the JSON event format, which is used up.
+
+    Raises:
+        NotAnEventError: it is not well-formed.
+    """
     data = _data_member(envelope)
     # json §2.2: an attribute that is null is not there.
     attributes = {name: value for name, value in envelope.items() if value is not None}

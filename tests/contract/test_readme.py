@@ -18,7 +18,13 @@ from tests.deliverer import STRUCTURED, Reply, send
 README: Final = (ROOT / "README.md").read_text()
 NEEDED: Final = {"REAPER_API_ENDPOINT": "https://api.example", "HW_AUTH_TOKEN": "token"}
 # Which variables are read depends on the kind of credential.
-KINDS: Final = (NEEDED, {"HW_USER_NAME": "reaper"}, {"HW_ACCESS_KEY": "key"}, {"HW_SECURITY_TOKEN": "token"})
+KINDS: Final = (
+    NEEDED,
+    {"HW_USER_NAME": "reaper"},
+    {"HW_ACCESS_KEY": "key"},
+    {"HW_SECURITY_TOKEN": "token"},
+    {"REAPER_PLATFORM": "functiongraph", "REAPER_EVENTGRID_SOURCE": "results"},
+)
 
 
 def section(title: str) -> str:

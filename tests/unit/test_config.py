@@ -13,11 +13,12 @@ from functions_framework._http.gunicorn import GunicornApplication
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from function.cloud.credentials import PASSWORD, KeySettings, Secret, TokenSettings, UserSettings
+from function.cloud.credentials import PASSWORD, AgencySettings, KeySettings, Secret, TokenSettings, UserSettings
 from function.cloud.engines.taurusdb import TAURUSDB
 from function.config import MAX_DEADLINE, Config, SinkSettings
 from function.errors import ConfigError
 from function.events.contract import EXPIRED, RESULT_TYPES
+from function.functiongraph_settings import EventGridSettings
 from function.guards import Policy
 from function.variables import Reader
 from tests.strategies import ID_LETTERS, secrets
@@ -70,6 +71,7 @@ def test_a_region_and_a_token_are_enough() -> None:
         log_level="INFO",
         threads=(os.cpu_count() or 1) * 4,  # the framework's own default
         ca_bundle=None,
+        platform="http",
         sink=None,
     )
 
@@ -631,3 +633,72 @@ def test_of_a_sink_only_the_host_is_logged_since_its_path_can_be_a_secret() -> N
         "extensions": {"a": "b"},
         "token_file": None,
     }
+
+
+FUNCTIONGRAPH: Final = {"REAPER_PLATFORM": "functiongraph", "HW_REGION_NAME": "cn-north-4"}
+CHANNEL: Final = {"REAPER_EVENTGRID_CHANNEL_ID": "7f1e5c1e-8f0a", "REAPER_EVENTGRID_SOURCE": "backup-reaper-results"}
+
+
+class TestFunctionGraph:
+    def test_no_credential_is_configured(self) -> None:
+        found = config(FUNCTIONGRAPH)
+
+        assert found.platform == "functiongraph"
+        assert found.credential == AgencySettings()
+        assert found.sink is None
+        assert found.secrets == []
+        assert found.in_force()["credential"] == []
+
+    @pytest.mark.parametrize("name", ["HW_AUTH_TOKEN", "HW_USER_NAME", "HW_ACCESS_KEY", "HW_SECURITY_TOKEN_FILE"])
+    def test_one_that_is_configured_all_the_same_is_a_fault(self, name: str) -> None:
+        [fault] = faults(FUNCTIONGRAPH, **{name: "x"})
+
+        assert fault == f"{name} must not be set: on FunctionGraph the agency's keys are used"
+
+    def test_a_channel_is_where_results_go(self) -> None:
+        found = config({**FUNCTIONGRAPH, **CHANNEL})
+
+        assert found.sink == EventGridSettings(
+            url="https://eg.cn-north-4.myhuaweicloud.com", channel_id="7f1e5c1e-8f0a", source="backup-reaper-results"
+        )
+        assert "https://eg.cn-north-4.myhuaweicloud.com" in found.origins
+
+    def test_its_endpoint_can_be_another(self) -> None:
+        found = config({**FUNCTIONGRAPH, **CHANNEL}, REAPER_EVENTGRID_ENDPOINT="https://eg.example:8443")
+
+        assert found.sink
+        assert found.sink.url == "https://eg.example:8443"
+
+    def test_where_there_is_no_eventgrid_it_must_be_given(self) -> None:
+        assert faults({**FUNCTIONGRAPH, **CHANNEL}, HW_REGION_NAME="af-south-1") == [
+            "REAPER_EVENTGRID_ENDPOINT must be set"
+        ]
+
+    @pytest.mark.parametrize("name", CHANNEL)
+    def test_one_half_of_a_channel_is_a_fault(self, name: str) -> None:
+        half = {other: value for other, value in CHANNEL.items() if other != name}
+
+        assert faults({**FUNCTIONGRAPH, **half}) == [f"{name} must be set"]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("REAPER_EVENTGRID_CHANNEL_ID", "a/b"),
+            ("REAPER_EVENTGRID_SOURCE", "/backup-reaper"),
+            ("REAPER_EVENTGRID_ENDPOINT", "http://eg.example"),
+            ("REAPER_PLATFORM", "lambda"),
+        ],
+    )
+    def test_a_value_that_can_never_work_is_a_fault(self, name: str, value: str) -> None:
+        assert faults({**FUNCTIONGRAPH, **CHANNEL, name: value})[0].startswith(f"{name} must be")
+
+    def test_two_places_for_results_are_a_fault(self) -> None:
+        [fault] = faults({**FUNCTIONGRAPH, **CHANNEL}, K_SINK="http://sink.example")
+
+        assert fault.startswith("K_SINK must not be set with REAPER_EVENTGRID_CHANNEL_ID")
+
+    @pytest.mark.parametrize("name", [*CHANNEL, "REAPER_EVENTGRID_ENDPOINT"])
+    def test_elsewhere_a_channel_is_a_fault(self, name: str) -> None:
+        [fault] = faults(**{name: "https://x"})
+
+        assert fault.startswith(f"{name} needs REAPER_PLATFORM=functiongraph")
