@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # other platforms start without it
 
 FUNCTIONGRAPH: Final = "functiongraph"
 SECOND: Final = timedelta(seconds=1)
-# Seconds. After SIGTERM gunicorn ends a worker, and the delivery in it, when its graceful_timeout of 30 s is over.
+# Seconds. After SIGTERM the server ends a worker, and the delivery in it, when its graceful_timeout of 30 s is over.
 MAX_DEADLINE: Final = 25
 
 
