@@ -1,4 +1,4 @@
-"""The contract as files: the JSON Schemas in events/schemas/, as judges of events."""
+"""The contract as files: the JSON Schemas in events/schemas/, as validators of events."""
 
 import json
 from collections.abc import Mapping

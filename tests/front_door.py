@@ -1,4 +1,4 @@
-"""The front door on the wire: requests byte for byte, answers whole, and the README's two tables of both as cases."""
+"""The front door on the wire: requests as bytes, complete answers, and the README's two tables of them as cases."""
 
 import http.client
 import json
@@ -99,7 +99,7 @@ def converse(url: str, text: bytes, *, half_close: bool = False, timeout: float 
 
 
 def check_answer(answer: Answer) -> None:
-    """Assert what holds for every answer of the function: an event, problem details or nothing; a whole, sober head."""
+    """Assert what holds for every answer: an event, problem details or nothing, and no header that is not expected."""
     names = [name for name, _ in answer.lines]
     own = [name for name in names if name not in HEADERS]
     assert len(names) == len(set(names)), names
@@ -226,7 +226,7 @@ def _at_the_function() -> Iterator[Row]:
         "a type that is not accepted, one of our own results among them",
         structured({"type": DELETED}),
         400,
-        "the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts",
+        "events of this type are not accepted: REAPER_ACCEPTED_EVENT_TYPES says which are",
     )
 
 

@@ -98,11 +98,11 @@ def read_extensions(overrides: object) -> dict[str, str]:
     """
     extensions = overrides.get("extensions", {}) if isinstance(overrides, dict) else None
     if not isinstance(extensions, dict):
-        raise ValueError("it is no object of objects")
+        raise ValueError("extensions must be an object")
     for name, value in extensions.items():
         # Whoever reads with the SDK loses an extension of the name "extensions".
         if name in (*STRINGS, "extensions") or not isinstance(value, str) or attribute_fault(name, value):
-            raise ValueError(f"{show_name(name)} is no extension with a string")
+            raise ValueError(f"{show_name(name)} is not an extension attribute with a string value")
     return extensions
 
 

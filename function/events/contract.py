@@ -50,7 +50,7 @@ def read_command(event: Event, accepted_types: Collection[str], engines: Engines
         NotAnEventError: it is of a type that is not accepted.
     """
     if event.attributes["type"] not in accepted_types:
-        raise NotAnEventError(400, "the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts")
+        raise NotAnEventError(400, "events of this type are not accepted: REAPER_ACCEPTED_EVENT_TYPES says which are")
     data = event.data if isinstance(event.data, dict) else {}
     faults = [*_data_faults(event.data, engines), *_attribute_faults(event)]
     if faults:

@@ -26,7 +26,7 @@ validate_rfc3986: Callable[[str, str], object] = rfc3986_validator.validate_rfc3
 # What a receiver must do, by the key that cases cite.
 RECEIVING: Final[Mapping[str, str]] = {
     "spec Overview": "the JSON format is supported, and read by its rules",
-    "spec Context Attributes": "without every required attribute it is no event",
+    "spec Context Attributes": "without every required attribute it is not an event",
     "spec Attribute Naming Convention": "names are of a to z and 0 to 9",
     "spec Type System": "values are of the seven types, in JSON or in their string encoding",
     "spec Type System, Integer": "32 bits, signed",
@@ -88,7 +88,7 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It is no event that is accepted: the status, and what `error_msg` begins with."""
+    """It is not an event that is accepted: the status, and what `error_msg` begins with."""
 
     status: int
     error_msg: str

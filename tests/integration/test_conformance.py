@@ -239,9 +239,9 @@ def test_results_are_valid_by_the_schema_of_cloudevents(door: Running) -> None:
 
 
 def test_the_cases_agree_with_validators_of_uris_and_of_times() -> None:
-    """Independent judges of the cases themselves; the time's knows neither leap seconds nor small letters."""
+    """Two validators check the cases themselves; the one for times knows neither leap seconds nor small letters."""
     assert [uri for uri in URI_REFERENCES if not validate_rfc3986(uri, "URI_reference")] == []
-    lenient = "//[::ffff:192.168.0.01]/p"  # RFC 3986 §3.2.2, dec-octet: a leading zero is none
+    lenient = "//[::ffff:192.168.0.01]/p"  # RFC 3986 §3.2.2, dec-octet: no leading zero
     assert [uri for uri in NO_URI_REFERENCES if validate_rfc3986(uri, "URI_reference")] == [lenient]
     assert [time for time in TIMES if not validate_rfc3339(time.upper().replace(":60", ":59"))] == []
     assert [time for time in NO_TIMES if time.isascii() and validate_rfc3339(time)] == ["2018-04-05T18:31:00Z\n"]

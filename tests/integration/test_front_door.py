@@ -87,7 +87,7 @@ def test_what_gunicorn_and_the_framework_answer_is_as_the_readme_says(
 
 
 def test_a_malformed_header_is_shown_by_gunicorn_itself(door: Running) -> None:
-    """It is no header then, but it may have been meant as one: a reason for a proxy in front."""
+    """gunicorn shows the line, and it may hold a secret: a reason for a proxy in front."""
     answer = converse(door.url, request("X-Auth-Token meant as a header"))
 
     assert (answer.status, "X-Auth-Token meant as a header" in answer.body.decode()) == (400, True)
@@ -529,7 +529,7 @@ def test_whatever_the_api_says_the_answer_is_whole(
 def test_an_api_that_nests_deeply_is_answered_for(
     door: Running, lasting_simulator: Simulator, mode: Mode, depth: int
 ) -> None:
-    """What can be read must be written again, deeper in the stack; what can't is no answer of this API."""
+    """What can be read must be written again, deeper in the stack; what cannot be read is not an answer of this API."""
     body = b'{"backup_id": "x", "more": ' + b"[" * depth + b"]" * depth + b"}"
     lasting_simulator.faults.replace([Fault(method="DELETE", status=200, body=body)])
 

@@ -80,7 +80,7 @@ def published(sink: Simulator) -> list[Envelope]:
 
 
 def arrived(reply: Reply) -> bool:
-    """Whether the deliverer was told that the result is published, and nothing else."""
+    """Whether the sender was told that the result is published, and nothing else."""
     assert not [name for name in reply.headers if name.startswith("ce-")]
     return (reply.status, reply.body) == (204, b"")
 
@@ -207,7 +207,7 @@ class TestAResultForASink:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What the sink does wrong, and the `error_code` of the answer to the deliverer."""
+    """What the sink does wrong, and the `error_code` of the answer to the sender."""
 
     name: str
     fault: Fault | None

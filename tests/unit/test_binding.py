@@ -768,7 +768,7 @@ def test_any_text_is_a_timestamp_or_a_value_error(text: str) -> None:
         assert time == datetime.fromisoformat(text) or ":60" in text
 
 
-# Writing; the SDK reads what we wrote, as a judge of its own.
+# Writing; the SDK reads what we wrote, as an independent check.
 
 
 def sdk_attributes(headers: Mapping[str, str], body: bytes, mode: Mode) -> dict[str, Any]:

@@ -282,18 +282,38 @@ OVERRIDES: Final = 'must be like {"extensions": {"name": "value"}}: '
             for text in ("", PROJECT + ",", PROJECT[1:], PROJECT + "x", "*")
         ],
         ("K_CE_OVERRIDES", "[", OVERRIDES + "Expecting value: line 1 column 2 (char 1)"),
-        ("K_CE_OVERRIDES", "[]", OVERRIDES + "it is no object of objects"),
-        ("K_CE_OVERRIDES", '{"extensions": []}', OVERRIDES + "it is no object of objects"),
-        ("K_CE_OVERRIDES", '{"extensions": {"a": 1}}', OVERRIDES + "a is no extension with a string"),
-        ("K_CE_OVERRIDES", '{"extensions": {"source": "x"}}', OVERRIDES + "source is no extension with a string"),
+        ("K_CE_OVERRIDES", "[]", OVERRIDES + "extensions must be an object"),
+        ("K_CE_OVERRIDES", '{"extensions": []}', OVERRIDES + "extensions must be an object"),
+        (
+            "K_CE_OVERRIDES",
+            '{"extensions": {"a": 1}}',
+            OVERRIDES + "a is not an extension attribute with a string value",
+        ),
+        (
+            "K_CE_OVERRIDES",
+            '{"extensions": {"source": "x"}}',
+            OVERRIDES + "source is not an extension attribute with a string value",
+        ),
         (
             "K_CE_OVERRIDES",
             '{"extensions": {"extensions": "x"}}',
-            OVERRIDES + "extensions is no extension with a string",
+            OVERRIDES + "extensions is not an extension attribute with a string value",
         ),
-        ("K_CE_OVERRIDES", '{"extensions": {"A": "x"}}', OVERRIDES + "'A' is no extension with a string"),
-        ("K_CE_OVERRIDES", '{"extensions": {"a": "\\u0000"}}', OVERRIDES + "a is no extension with a string"),
-        ("K_CE_OVERRIDES", '{"extensions": {"data": "x"}}', OVERRIDES + "data is no extension with a string"),
+        (
+            "K_CE_OVERRIDES",
+            '{"extensions": {"A": "x"}}',
+            OVERRIDES + "'A' is not an extension attribute with a string value",
+        ),
+        (
+            "K_CE_OVERRIDES",
+            '{"extensions": {"a": "\\u0000"}}',
+            OVERRIDES + "a is not an extension attribute with a string value",
+        ),
+        (
+            "K_CE_OVERRIDES",
+            '{"extensions": {"data": "x"}}',
+            OVERRIDES + "data is not an extension attribute with a string value",
+        ),
         ("K_CE_OVERRIDES", '{"extensions": {"a": "x", "a": "y"}}', OVERRIDES + "an object names a member twice"),
     ],
     ids=lambda value: ascii(value)[:40],
@@ -308,7 +328,9 @@ def test_a_setting_that_is_wrong_stops_the_start(name: str, text: str, fault: st
 def test_overrides_may_only_add_extensions(name: str) -> None:
     overrides = json.dumps({"extensions": {"team": "db", name: "1.0"}})
 
-    assert faults(K_CE_OVERRIDES=overrides) == [f"K_CE_OVERRIDES {OVERRIDES}{name} is no extension with a string"]
+    assert faults(K_CE_OVERRIDES=overrides) == [
+        f"K_CE_OVERRIDES {OVERRIDES}{name} is not an extension attribute with a string value"
+    ]
 
 
 def test_the_framework_s_debugger_is_never_on() -> None:

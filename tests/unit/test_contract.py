@@ -372,7 +372,7 @@ def test_all_faults_of_an_event_are_told_at_once() -> None:
 def test_an_event_of_another_type_is_refused_whatever_its_data(of_type: str) -> None:
     for data in (IDS, None, Unreadable("x")):
         with pytest.raises(
-            NotAnEventError, match=r"^the attribute type is none of those that REAPER_ACCEPTED_EVENT_TYPES accepts$"
+            NotAnEventError, match=r"^events of this type are not accepted: REAPER_ACCEPTED_EVENT_TYPES says which are$"
         ) as refusal:
             command(data, type=of_type)
 
