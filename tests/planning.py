@@ -33,9 +33,16 @@ many: Final = settings(max_examples=50 if settings.get_current_profile_name() ==
 
 def made(time: datetime, **facts: Any) -> Backup:
     """A usable backup made at a time; its id is the time unless given."""
-    facts.setdefault("id", time.astimezone(UTC).strftime("%Y-%m-%d-%H-%M-%S"))
-    defaults = {"name": "nightly", "instance_id": INSTANCE, "type": "manual", "status": "COMPLETED", "description": ""}
-    return Backup(begin_time=time, **{**defaults, **facts})
+    defaults: dict[str, Any] = {
+        "id": time.astimezone(UTC).strftime("%Y-%m-%d-%H-%M-%S"),
+        "name": "nightly",
+        "instance_id": INSTANCE,
+        "type": "manual",
+        "status": "COMPLETED",
+        "begin_time": time,
+        "description": "",
+    }
+    return Backup(**{**defaults, **facts})
 
 
 def policy(rules: KeepRules | None = None, **facts: Any) -> RetentionPolicy:

@@ -17,7 +17,7 @@ from .verdicts import Readable, Verdict, judge, keep_all
 
 _ID: Final = re.compile("[A-Za-z0-9-]{1,64}")  # no dot, no slash: both would change the path of a deletion
 # A time in 1970 comes from a clock that was never set, or from a missing time that was read as zero.
-_FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)  # what is later is in the future in any case, and UTC can hold it
 _UNCLEAR: Final = frozenset({"unreadable", "future"})
 
@@ -169,7 +169,7 @@ def _begin(backup: Backup) -> datetime | None:
     begin = backup.begin_time
     if backup.type is None or not _valid(backup.instance_id) or begin is None or begin.utcoffset() is None:
         return None
-    return min(begin, _LAST).astimezone(UTC) if begin >= _FIRST else None
+    return min(begin, _LAST).astimezone(UTC) if begin >= FIRST else None
 
 
 def _valid(identifier: str | None) -> str | None:
