@@ -1,4 +1,4 @@
-"""An account of the cloud: its projects, backups and credentials, what becomes of them, and its clock."""
+"""An account of the cloud: its projects, backups, credentials and clock, and how they change."""
 
 import time
 from collections import defaultdict, deque
@@ -52,7 +52,7 @@ class Backup:
 
     @property
     def began_at(self) -> float:
-        """When the backup began, in Unix seconds; 0 if that cannot be read, which a test may have wanted."""
+        """When the backup was begun, in Unix seconds; 0 if the text cannot be read (tests use such texts)."""
         try:
             return datetime.fromisoformat(self.begin_time or "").timestamp()
         except ValueError:
@@ -134,7 +134,7 @@ class Lockout:
             del self._failures[name]
 
     def succeeded(self, name: str) -> None:
-        """Begin counting anew."""
+        """Start counting from zero."""
         self._failures.pop(name, None)
 
 
@@ -169,7 +169,7 @@ class Account:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the beginning, the clock included."""
+        """Set everything back to the start, the clock too."""
         backups, tokens, self.absent, self.token_life, self.throttle = self._beginning
         self.backups = {backup.id: backup for backup in backups}
         self._leaving: dict[str, float] = {}
@@ -229,7 +229,7 @@ class Account:
         self.tokens = {value: replace(token, expires_at=self.now()) for value, token in self.tokens.items()}
 
     def throttled(self, user: str) -> Throttle | None:
-        """Return the throttle if a request of `user` is one too many for it, and count it otherwise."""
+        """Return the throttle if it refuses a request of `user` now; otherwise count the request."""
         if self.throttle is None:
             return None
         recent, now = self._recent[user], self.now()

@@ -1,4 +1,4 @@
-"""The simulator's own controls over HTTP; the package's docstring lists them."""
+"""The simulator's controls over HTTP; the package's docstring lists them."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ PREFIX: Final = "/_simulator/"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Reads and changes the parts of one simulator, which began with the faults `first`."""
+    """Reads and changes one simulator; `first` are the faults that it started with."""
 
     account: Account
     faults: Faults
@@ -21,7 +21,7 @@ class Control:
     first: tuple[Fault, ...]
 
     def answer(self, request: Request) -> Answer:
-        """Do what the request asks for; a change answers what a GET would, or the state."""
+        """Carry the request out; a change is answered with what a GET would show, or with the state."""
         name = request.path.removeprefix(PREFIX)
         try:
             with self.account.lock:
@@ -30,11 +30,11 @@ class Control:
                 return Answer(200, self._read(name))
         except NotImplementedError:
             return Answer(404, {"error": f"there is no {request.method} {name}"})
-        except (AttributeError, LookupError, TypeError, ValueError) as error:  # the body is not what was expected
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # the body is not of the expected form
             return Answer(400, {"error": repr(error)})
 
     def reset(self) -> None:
-        """Bring account, clock, calls and faults back to what they were at the start."""
+        """Set account, clock, calls and faults back to what they were at the start."""
         with self.account.lock:
             self.account.reset()
             self.faults.replace(self.first)

@@ -13,7 +13,7 @@ Json: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came: its target undecoded, its header names in any case."""
+    """A request as it was received: its target undecoded, its header names in any case."""
 
     id: str
     method: str
@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a body that is a JSON value, text or bytes (None: empty), and headers besides the usual ones."""
+    """A status, a body that is a JSON value, text or bytes (None: empty), and headers beside the usual ones."""
 
     status: int
     body: Json = None
@@ -62,7 +62,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Call:
-    """A request that was seen, and the status it was answered with: None before, and if there was no answer."""
+    """A request that was received, and the status of its answer; None as long as there is none."""
 
     method: str
     path: str

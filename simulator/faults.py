@@ -11,21 +11,22 @@ from .exchange import Answer, Json, Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What a matching request meets: first the delay, then one of an answer, silence, a closed connection.
+    """What happens to a matching request: after the delay an answer of its own, no answer, or a closed connection.
 
-    With none of the three, the request is answered as if nothing had been, after the delay.
+    A fault with none of the three only delays the usual answer.
 
     Args:
         method: the method it matches; None: any.
         path: a regular expression searched for in the undecoded path and query; None: any.
-        times: how many requests meet it; None: all.
-        rate: the probability with which a matching request meets it.
+        times: how many requests it happens to; None: all.
+        rate: the probability with which it happens to a matching request.
         status: the status of the answer, which also has `headers` and `body`: a JSON value, text, bytes or nothing.
-            A Content-Length of its own in `headers`, too great for the body, makes a truncated answer.
+            A Content-Length in `headers` that is larger than the body makes a truncated answer.
         delay: seconds.
         hang: no answer until the client leaves or the simulator stops.
         drop: the connection is closed without an answer.
-        takes_effect: the request is carried out before any of this; otherwise only if it is answered as usual.
+        takes_effect: the request is carried out first, before the delay; otherwise it is carried out only if it gets
+            the usual answer.
     """
 
     method: str | None = None
@@ -61,7 +62,7 @@ class Fault:
             raise ValueError(str(error)) from None
 
     def to_json(self) -> Json:
-        """Return the fault as `from_json` reads it; a body of bytes is only shown."""
+        """Return the fault as `from_json` reads it, except that a body of bytes is shown as text."""
         return {**asdict(self), "body": str(self.body) if isinstance(self.body, bytes) else self.body}
 
     def matches(self, request: Request) -> bool:
@@ -69,12 +70,12 @@ class Fault:
         return self.method in (None, request.method) and re.search(self.path or "", request.target) is not None
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the fault's own answer, if it has one; a test's own kind of fault may make it of the request."""
+        """Return the fault's own answer, if it has one; a subclass can derive it from the request."""
         return None if self.status is None else Answer(self.status, self.body, self.headers)
 
 
 class Faults:
-    """The faults still to come, in the order they were added; safe to share among threads."""
+    """The faults that no request has met yet, in the order they were added; threads can share it."""
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
         self._lock = Lock()
@@ -82,17 +83,17 @@ class Faults:
         self._left = list(faults)
 
     def left(self) -> list[Fault]:
-        """Return the faults still to come, `times` being how often."""
+        """Return the faults that are left, `times` being how often."""
         with self._lock:
             return list(self._left)
 
     def add(self, *faults: Fault) -> None:
-        """Add faults after those that are there."""
+        """Add faults, behind those that are there."""
         with self._lock:
             self._left += faults
 
     def replace(self, faults: Iterable[Fault] = ()) -> None:
-        """Forget the faults that are there, and take others."""
+        """Replace the faults that are there."""
         with self._lock:
             self._left = list(faults)
 

@@ -24,7 +24,7 @@ PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that answers at a URL; its output, both streams, is in a file."""
+    """A process that answers at a URL; `log` is the file with its output and errors."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -32,7 +32,7 @@ class Running:
 
     @property
     def output(self) -> str:
-        """All it has written so far."""
+        """What it has written so far."""
         return self.log.read_text(errors="replace")
 
 

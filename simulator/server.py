@@ -29,13 +29,13 @@ class Simulator:
     Args:
         account: whose state is used and changed, also across simulators; the demo's if None.
         service: whose backups are served; several services of one account are as many simulators.
-        port: 0 for a free one, which is then kept over `stop` and `start`.
+        port: 0 for a free one; `start` after `stop` listens on the same one again.
         faults: what goes wrong from the start, and again after `reset`.
-        seed: of the dice behind a fault's rate.
+        seed: of the random numbers behind a fault's rate.
 
     Attributes:
-        calls: every request seen, in the order of arrival, the simulator's own controls excepted.
-        faults: what is still to go wrong.
+        calls: every request seen, in order of arrival, except those under `/_simulator/`.
+        faults: the faults that no request has met yet.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Stop listening, and end every connection as it is; the state stays."""
+        """Stop listening and close every connection, also in the middle of an answer; the state stays."""
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -84,7 +84,7 @@ class Simulator:
         self.stop()
 
     def fault(self, *faults: Fault) -> None:
-        """Let these go wrong, after the faults that are there."""
+        """Add faults, behind those that are there."""
         self.faults.add(*faults)
 
     def count(self, method: str | None = None, path: str | None = None) -> int:
@@ -118,12 +118,12 @@ class Simulator:
             self.account.revoke_tokens()
 
     def reset(self) -> None:
-        """Bring account, clock, calls and faults back to what they were at the start."""
+        """Set account, clock, calls and faults back to what they were at the start."""
         self.control.reset()
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """A server that knows its connections, so that it can end them."""
+    """A server that knows its connections, so that it can close them."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -136,7 +136,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(address, _Handler)
 
     def stop(self) -> None:
-        """Return when nothing is served any more."""
+        """Return when every connection is closed and every thread has ended."""
         self.stopping.set()
         self.shutdown()
         self.server_close()
@@ -149,23 +149,23 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection, over which any number of requests come one after the other."""
+    """One connection, with any number of requests one after the other."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        """Serve the connection until either side has enough."""
+        """Serve the connection until either side closes it."""
         self.server.connections[self.connection] = current_thread()
-        # Whoever is not on the list that `stop` goes through, sees here that it has begun.
+        # A connection that came too late for the list that `stop` goes through sees here that the server is stopping.
         if not self.server.stopping.is_set():
             with suppress(ConnectionError):
                 super().handle()
         del self.server.connections[self.connection]
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet: the calls are recorded."""
+        """Print nothing: the calls are recorded."""
 
     def _serve(self) -> None:
         request = self._read()
@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = carry_out() if fault.takes_effect else None
         stopped = self.server.stopping.wait(fault.delay)
         if fault.hang:
-            self.rfile.read()  # there is no more to come: it returns when the connection ends
+            self.rfile.read()  # the client sends nothing more, so this returns when the connection is closed
         if stopped or fault.hang or fault.drop:
             self.close_connection = True
             return None
@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < int(length):
             self.close_connection = True
             return None
-        # `self.path` would not do: it has lost a second slash at its beginning.
+        # Not `self.path`: the library removes a second slash at its beginning.
         target = self.requestline.split()[1]
         return Request(uuid4().hex, self.command, target, self.headers, body)
 
@@ -219,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers["Date"] = formatdate(self.server.simulator.account.now(), usegmt=True)
         own = {name.lower() for name in answer.headers}
         if own & {"content-length", "transfer-encoding"}:
-            # It need not be true, and then the next answer would be read as a part of this one.
+            # A fault's length can be wrong; the client would then read the next answer as a part of this one.
             self.close_connection = True
             own.add("content-length")
         if self.close_connection:
