@@ -36,7 +36,7 @@ class BackupClient:
         credential: Credential,
         exchange: Callable[[Request, Delivery], Answer],
     ) -> None:
-        self._engine = engine
+        self.engine = engine
         self._endpoint = endpoint
         self._headers = {"X-Language": language} if engine.takes_language else {}
         self._credential = credential
@@ -50,7 +50,7 @@ class BackupClient:
         """
         log.info("deleting backup %s", command.backup_id, extra=delivery.about)  # a trail, should we crash now
         path = api.delete_path(command.project_id, command.backup_id)
-        outcome = api.read_deletion(self._call("DELETE", path, command.project_id, delivery), self._engine)
+        outcome = api.read_deletion(self._call("DELETE", path, command.project_id, delivery), self.engine)
         if isinstance(outcome, api.Unproven):
             return self._read_back(outcome, command, delivery)
         if isinstance(outcome, Deleted) and isinstance(outcome.response, dict):
@@ -78,19 +78,19 @@ class BackupClient:
         """
         project_id, backup_id = command.project_id, command.backup_id
         found = []
-        for path in api.find_paths(self._engine, project_id, backup_id, command.instance_id):
-            backup = api.read_found(self._call("GET", path, project_id, delivery), backup_id, self._engine)
+        for path in api.find_paths(self.engine, project_id, backup_id, command.instance_id):
+            backup = api.read_found(self.get(path, project_id, delivery), backup_id, self.engine)
             found += [backup] if backup else []
         if len(found) > 1:
             raise UndecidedError("UNCLEAR_LIST", "two lists hold the same backup")
-        if not found and self._engine.needs_instance:
+        if not found and self.engine.needs_instance:
             self._require_instance(project_id, command.instance_id or "", delivery)
         return found[0] if found else None
 
     def _require_instance(self, project_id: str, instance_id: str, delivery: Delivery) -> None:
         """With a mistyped instance its list is empty, too: only that of an instance that is there proves absence."""
-        answer = self._call("GET", api.instances_path(project_id, instance_id), project_id, delivery)
-        if api.read_instances(answer, self._engine) != ([instance_id], 1):
+        answer = self.get(api.instances_path(project_id, instance_id), project_id, delivery)
+        if api.read_instances(answer, self.engine) != ([instance_id], 1):
             message = "the API does not list the event's instance, so the empty list of its backups proves nothing"
             raise UndecidedError("UNCLEAR_LIST", message)
 
@@ -101,7 +101,7 @@ class BackupClient:
             NotFinalError: a page is unclear, or the pages do not make one list.
         """
         backups: list[Backup] = []
-        for path in api.pages_of(self._engine, project_id, instance_id):
+        for path in api.pages_of(self.engine, project_id, instance_id):
             backups += self._read_pages(path, project_id, delivery)
         if len({backup.id for backup in backups}) < len(backups):
             raise UndecidedError("UNCLEAR_LIST", "two lists hold the same backup")
@@ -111,8 +111,8 @@ class BackupClient:
         backups: dict[str, Backup] = {}
         counts = set()
         for _ in range(MAX_PAGES):
-            answer = self._call("GET", api.at_offset(path, len(backups)), project_id, delivery)
-            page, count = api.read_backups(answer, self._engine)
+            answer = self.get(api.at_offset(path, len(backups)), project_id, delivery)
+            page, count = api.read_backups(answer, self.engine)
             counts.add(count)
             seen = len(backups) + len(page)
             backups |= {backup.id: backup for backup in page}
@@ -121,6 +121,10 @@ class BackupClient:
             if len(counts) > 1 or len(backups) < seen or seen > count or not page:
                 raise UndecidedError("UNCLEAR_LIST", "the list of backups changed while it was read")
         raise UndecidedError("UNCLEAR_LIST", f"the instance has more than {MAX_PAGES} pages of manual backups")
+
+    def get(self, path: str, project_id: str, delivery: Delivery) -> Answer:
+        """What the API answers to a read."""
+        return self._call("GET", path, project_id, delivery)
 
     def _call(self, method: str, path: str, project_id: str, delivery: Delivery) -> Answer:
         """Send a request; where its credential is refused and there is a newer one, send it once more a delivery."""
@@ -142,5 +146,5 @@ class BackupClient:
             delivery,
             credential=self._credential,
             exchange=self._exchange,
-            read_verdict=partial(api.read_verdict, engine=self._engine),
+            read_verdict=partial(api.read_verdict, engine=self.engine),
         )

@@ -1,0 +1,74 @@
+"""The list of a whole project, for the planner: page by page, while deletions may be going on."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..backups import Backup
+from ..delivery import Delivery
+from ..exchange import Answer
+from . import api
+from .client import BackupClient
+from .engines.engine import Engine
+
+T = TypeVar("T", bound=Hashable)
+Begin = Callable[[], Delivery]  # a delivery for one call, with a deadline of its own
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectList:
+    """The manual backups of one project.
+
+    Args:
+        backups: one that was listed twice is in it twice, if what was said of it differs.
+        moved: the list changed while it was read, twice in a row. Entries can be missing, or old.
+    """
+
+    backups: Sequence[Backup]
+    moved: bool
+
+
+def list_project(client: BackupClient, project_id: str, begin: Begin) -> ProjectList:
+    """Read the list; if it changes meanwhile, read it once more, and then take it as it is.
+
+    Raises:
+        NotFinalError: a page is not of the documented form, or there is none.
+    """
+    listed = _read_project(client, project_id, begin)
+    return _read_project(client, project_id, begin) if listed.moved else listed
+
+
+def _read_project(client: BackupClient, project_id: str, begin: Begin) -> ProjectList:
+    paths = api.pages_of(client.engine, project_id, None)
+    moved = False
+    if client.engine.needs_instance:
+        ids, moved = _read_pages(client, api.instances_path(project_id), api.read_instances, project_id, begin)
+        paths = [path for each in ids for path in api.pages_of(client.engine, project_id, each)]
+    backups: dict[Backup, None] = {}
+    for path in paths:
+        found, changed = _read_pages(client, path, api.read_backups, project_id, begin)
+        backups |= dict.fromkeys(found)
+        moved |= changed
+    return ProjectList(tuple(backups), moved)
+
+
+def _read_pages(
+    client: BackupClient,
+    path: str,
+    read: Callable[[Answer, Engine], tuple[list[T], int]],
+    project_id: str,
+    begin: Begin,
+) -> tuple[list[T], bool]:
+    """All items of a list, until a page is empty: a short page need not be the last.
+
+    Returns:
+        The items, and whether the list changed meanwhile: its count did, or an item came twice.
+    """
+    items: list[T] = []
+    counts: set[int] = set()
+    while True:
+        page, count = read(client.get(api.at_offset(path, len(items)), project_id, begin()), client.engine)
+        counts.add(count)
+        items += page
+        if not page:
+            return items, len(counts) > 1 or len(set(items)) < len(items)
