@@ -1,9 +1,11 @@
 """The domain: the command to delete one manual backup, the backup, and the outcomes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+Mode = Literal["report", "publish", "sweep"]
 Absence = Literal["stated", "not_listed"]
 Reason = Literal[
     "dry_run",
@@ -108,3 +110,17 @@ class Skipped:
 
 
 Outcome = Deleted | Failed | Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A retention policy was evaluated, and what the mode asks for was done.
+
+    Args:
+        skipped: why nothing was evaluated, if so.
+        counts: of backups.
+    """
+
+    mode: Mode
+    skipped: Literal["stale_tick"] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)

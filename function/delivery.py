@@ -1,8 +1,8 @@
 """What belongs to one delivery of one event, and travels with it through every call."""
 
 import time
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Delivery:
         agency_key: on FunctionGraph, for this delivery alone.
         home_project_id: the project that the function itself is in, on FunctionGraph.
         invocation_id: FunctionGraph's name for the request.
+        began: when it began, on the monotonic clock, in seconds.
         event, project_id, backup_id: what it is about, as far as it has been read; for log lines.
     """
 
@@ -63,6 +64,20 @@ class Delivery:
     event: EventName | None = None
     project_id: str | None = None
     backup_id: str | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def part(self, seconds: float) -> "Delivery":
+        """A delivery within this one, for one call or one deletion: with a deadline of its own, but no later one."""
+        began = time.monotonic()
+        return replace(
+            self,
+            now=self.now + timedelta(seconds=began - self.began),
+            until=min(began + seconds, self.until),
+            began=began,
+            api_time=None,
+            renewed=False,
+            calls=[],
+        )
 
     def left(self) -> float:
         """The seconds until the deadline; negative after it."""

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import flask
 
-from .backups import Outcome
+from .backups import Outcome, Planned
 from .body import read_body, send_and_discard
 from .delivery import Delivery, EventName
 from .errors import NotAnEventError, NotFinalError, UndecidedError
@@ -25,7 +25,7 @@ MAX_CODE_CHARS: Final = 48
 RETRY_AFTER_SECONDS: Final = 30
 MAX_RETRY_AFTER_SECONDS: Final = 300
 
-Settle = Callable[[Event, Delivery], tuple[Outcome, Mapping[str, str], Mapping[str, object]]]
+Settle = Callable[[Event, Delivery], tuple[Outcome | Planned, Mapping[str, str], Mapping[str, object]]]
 Publish = Callable[[Mapping[str, str], object, Delivery], None]
 
 log = logging.getLogger("backup-reaper")
@@ -102,7 +102,7 @@ class Door:
         began = time.monotonic()
         now = datetime.now(UTC)  # noqa: TID251  # the wall clock enters here
         delivery = Delivery(now=now, until=began + self.deadline_seconds)
-        outcome: Outcome | None = None
+        outcome: Outcome | Planned | None = None
         error: Exception | None = None
         try:
             event = self._read(request, delivery)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from .backups import Deleted, Failed, Outcome, Skipped
+from .backups import Deleted, Failed, Outcome, Planned, Skipped
 from .delivery import Delivery
 from .errors import NotAnEventError, NotFinalError
 
@@ -19,14 +19,14 @@ class Record:
     Args:
         outcome: the final outcome, if there is one.
         error: why the delivery was refused or must be repeated. Beside an outcome: why its result was not published.
-        status: of the HTTP answer.
+        status: of the HTTP answer; None where there is none, in a sweep.
         seconds: that the delivery took.
     """
 
     delivery: Delivery
-    outcome: Outcome | None
+    outcome: Outcome | Planned | None
     error: Exception | None
-    status: int
+    status: int | None
     seconds: float
 
 
@@ -52,12 +52,12 @@ def log_record(record: Record) -> None:
         "calls": calls,
         "token_renewals": int(delivery.renewed),
         "duration_seconds": round(record.seconds, 6),
-        "http.response.status_code": record.status,
+        **({"http.response.status_code": record.status} if record.status else {}),
     }
     log.log(_level(record), "delivery settled: %s", facts["outcome"], extra=fields)
 
 
-def _about_outcome(outcome: Outcome) -> Mapping[str, object]:
+def _about_outcome(outcome: Outcome | Planned) -> Mapping[str, object]:
     match outcome:
         case Deleted():
             return {"outcome": "deleted", "absence": outcome.absence, "request_id": outcome.request_id}
@@ -66,6 +66,9 @@ def _about_outcome(outcome: Outcome) -> Mapping[str, object]:
             return {"outcome": "failed", **facts}
         case Skipped():
             return {"outcome": "skipped", "reason": outcome.reason}
+        case Planned():
+            skipped = {"reason": outcome.skipped} if outcome.skipped else {}
+            return {"outcome": "planned", "mode": outcome.mode, **skipped, "counts": dict(outcome.counts)}
         case _:
             assert_never(outcome)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 ROOT: Final = Path(__file__).parent.parent
+SOURCES: Final = {"delete_backup": "main.py", "plan_retention": "planner.py"}
 START_SECONDS: Final = 30.0
 SETTINGS: Final = ("HW_", "REAPER_", "K_", "THREADS")  # variables of the function, by their beginnings
 # The function is started with exactly the settings given: these are not inherited from whoever starts it.
@@ -42,17 +43,20 @@ def settings_of(env: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def run_function(env: Mapping[str, str], *, port: int = 0, log: Path | None = None) -> Iterator[Running]:
-    """The function under its framework, with exactly these settings, until the block ends.
+def run_function(
+    env: Mapping[str, str], *, port: int = 0, log: Path | None = None, target: str = "delete_backup"
+) -> Iterator[Running]:
+    """A function under its framework, with exactly these settings, until the block ends.
 
     Args:
         port: 0 for a free one.
+        target: `delete_backup` or `plan_retention`.
 
     Raises:
         RuntimeError: it did not start; the message holds its output.
     """
-    framework, source = Path(sys.executable).with_name("functions-framework"), ROOT / "function" / "main.py"
-    command: list[str | Path] = [framework, "--source", source, "--target", "delete_backup"]
+    framework, source = Path(sys.executable).with_name("functions-framework"), ROOT / "function" / SOURCES[target]
+    command: list[str | Path] = [framework, "--source", source, "--target", target]
     port = port or _free_port()
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "PYTHONUNBUFFERED": "1", **env}
     with _run(command, port, "/health", settings, log) as running:

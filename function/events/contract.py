@@ -29,7 +29,7 @@ PROJECT_ID: Final = re.compile("[A-Za-z0-9]{32}")
 _BACKUP_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")
 _PLAIN_NAME: Final = re.compile("[A-Za-z0-9_-]{1,40}")
 MEMBERS: Final = frozenset({"project_id", "backup_id", "instance_id", "engine", "dry_run"})
-_DEFAULT_ENGINE: Final = "taurusdb"
+DEFAULT_ENGINE: Final = "taurusdb"
 Engines = Mapping[str, bool]  # the engines there are by name, and whether an event must name an instance
 _ATTRIBUTES: Final = STRINGS | {"expirytime"}
 # What an extension attribute can be meant to be. The names of attributes have no underscores.
@@ -60,7 +60,7 @@ def read_command(event: Event, accepted_types: Collection[str], engines: Engines
     return DeleteBackup(
         project_id=data["project_id"],
         backup_id=data["backup_id"],
-        engine=data.get("engine", _DEFAULT_ENGINE),
+        engine=data.get("engine", DEFAULT_ENGINE),
         instance_id=data.get("instance_id"),
         dry_run=data.get("dry_run", False),
         judged=read_time(judged) if judged else None,
@@ -140,8 +140,8 @@ def _ids(data: object, engines: Engines) -> dict[str, str | None]:
     The default engine is left out, so that what was written before there were others stays as it is.
     """
     ids = {"project_id": _valid(data, "project_id", PROJECT_ID), "backup_id": _valid(data, "backup_id", _BACKUP_ID)}
-    engine = data.get("engine", _DEFAULT_ENGINE) if isinstance(data, dict) else _DEFAULT_ENGINE
-    return {**ids, "engine": engine} if engine != _DEFAULT_ENGINE and _is_engine(engine, engines) else ids
+    engine = data.get("engine", DEFAULT_ENGINE) if isinstance(data, dict) else DEFAULT_ENGINE
+    return {**ids, "engine": engine} if engine != DEFAULT_ENGINE and _is_engine(engine, engines) else ids
 
 
 def _known(facts: Mapping[str, object]) -> dict[str, object]:
@@ -176,7 +176,7 @@ def _data_faults(data: object, engines: Engines) -> list[str]:
         faults.append("data.backup_id must be a string of 1 to 64 ASCII letters, digits and hyphens")
     if "instance_id" in data and not _valid(data, "instance_id", _BACKUP_ID):
         faults.append("data.instance_id must be a string of 1 to 64 ASCII letters, digits and hyphens")
-    engine = data.get("engine", _DEFAULT_ENGINE)
+    engine = data.get("engine", DEFAULT_ENGINE)
     if not _is_engine(engine, engines):
         faults.append(f"data.engine must be one of {', '.join(engines)}")
     elif engines[engine] and "instance_id" not in data:

@@ -8,11 +8,13 @@ from typing import Any, get_args
 
 import pytest
 
-from function.backups import Absence, Failed, Reason
+from function.backups import Absence, Failed, Mode, Reason
 from function.cloud.engines import ENGINES
 from function.events.binding import Event
 from function.events.contract import EXPIRED, MEMBERS, RESULT_TYPES, SCHEMAS, read_command
+from function.events.planning import DUE, PLANNED
 from function.reaper import KNOWN
+from function.retention.plan import Outcome as GroupOutcome
 from simulator.processes import ROOT
 from tests.event_schemas import SCHEMAS as FILES
 from tests.event_schemas import schema_faults
@@ -52,7 +54,7 @@ def test_each_event_type_has_a_schema_that_names_itself(event_type: str) -> None
 
 
 def test_there_is_no_schema_without_an_event_type() -> None:
-    assert len(list(FILES.iterdir())) == len({EXPIRED, *RESULT_TYPES})
+    assert len(list(FILES.iterdir())) == len({EXPIRED, DUE, PLANNED, *RESULT_TYPES})
 
 
 CORE = {"specversion": "1.0", "id": "1", "source": "/policies/nightly", "type": EXPIRED}
@@ -114,6 +116,14 @@ WORDS = {
     ("backup.deleted.v1", "absence"): {frozenset(get_args(Absence))},
     ("backup.deletion-skipped.v1", "reason"): {frozenset(get_args(Reason))},
     ("backup.expired.v1", "engine"): {frozenset(ENGINES)},
+    ("retention.due.v1", "propertyNames"): {frozenset({"dryrun"})},  # no extension may have this name
+    ("retention.planned.v1", "mode"): {frozenset(get_args(Mode))},
+    ("retention.planned.v1", "skipped"): {frozenset({"stale_tick"})},
+    ("retention.planned.v1", "groups.items.outcome"): {frozenset(get_args(GroupOutcome))},
+    **{
+        ("retention.planned.v1", f"{name}.items.engine"): {frozenset(ENGINES)}
+        for name in ("groups", "expired", "left", "absent_instances")
+    },
     **{
         (f"{result}.v1", "engine"): {frozenset(ENGINES) - {"taurusdb"}}
         for result in ("backup.deleted", "backup.deletion-failed", "backup.deletion-skipped")

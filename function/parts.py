@@ -1,0 +1,100 @@
+"""The objects that both functions are made of, from one configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import assert_never
+
+from .cloud.client import BackupClient
+from .cloud.credentials import (
+    AgencySettings,
+    Credential,
+    KeyPair,
+    KeySettings,
+    Token,
+    TokenSettings,
+    UserSettings,
+)
+from .cloud.engines import ENGINES
+from .config import FUNCTIONGRAPH, Config, SinkSettings
+from .door import Http, Platform, Publish
+from .events.sink import Sink
+from .reaper import Reaper
+from .transport import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What speaks to the outside, and the reaper.
+
+    Args:
+        clients: of the engines that are served, by name.
+        publish: delivers events elsewhere; None to reply with them.
+    """
+
+    clients: Mapping[str, BackupClient]
+    publish: Publish | None
+    platform: Platform
+    reaper: Reaper
+
+
+def make_parts(config: Config) -> Parts:
+    """The objects that a configuration asks for; raises ConfigError where it names what cannot be used."""
+    transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
+    credential = _make_credential(config, transport)
+    clients = {
+        name: BackupClient(ENGINES[name], endpoint, config.language, credential, transport.exchange)
+        for name, endpoint in config.endpoints.items()
+    }
+    return Parts(
+        clients=clients,
+        publish=_make_publish(config, credential, transport),
+        platform=_make_platform(config),
+        reaper=Reaper(
+            engines=clients,
+            policy=config.policy,
+            accepted_types=config.accepted_types,
+            source=config.event_source,
+        ),
+    )
+
+
+def _make_credential(config: Config, transport: Transport) -> Credential:
+    match config.credential:
+        case TokenSettings() as settings:
+            return Token(settings)
+        case KeySettings() as settings:
+            return KeyPair(settings)
+        case UserSettings() as settings:
+            from .cloud.iam import UserTokens  # the other kinds start without it
+
+            allowed = config.policy.allowed_projects or ()
+            return UserTokens(settings, transport.exchange, max_projects=len(allowed))
+        case AgencySettings():
+            from .cloud.agency import AgencyKeys
+
+            return AgencyKeys()
+        case _:
+            assert_never(config.credential)
+
+
+def _make_platform(config: Config) -> Platform:
+    if config.platform == FUNCTIONGRAPH:
+        from .functiongraph import FunctionGraph
+
+        return FunctionGraph()
+    return Http()
+
+
+def _make_publish(config: Config, credential: Credential, transport: Transport) -> Publish | None:
+    match config.sink:
+        case None:
+            return None
+        case SinkSettings() as sink:
+            return Sink(sink.url, sink.extensions, transport.exchange, sink.token_file).publish
+        case channel:
+            from .cloud.agency import send_signed
+            from .events.eventgrid import EventGrid
+
+            send = partial(send_signed, credential=credential, exchange=transport.exchange)
+            return EventGrid(channel.url, channel_id=channel.channel_id, source=channel.source, send=send).publish

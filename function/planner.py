@@ -1,0 +1,41 @@
+"""The target `plan_retention`: environment → configuration → objects → one registered function.
+
+Run by the functions framework: `functions-framework --source function/planner.py --target plan_retention`.
+"""
+
+import gc
+import os
+
+import flask
+import functions_framework
+
+from . import server
+from .door import Door
+from .errors import ConfigError
+from .log import start_logging
+from .parts import make_parts
+from .planner_settings import PlannerSettings
+from .run import Planner
+
+try:
+    config, settings = PlannerSettings.from_env(os.environ)  # noqa: TID251  # read here and nowhere else
+    start_logging(config.log_level, config.secrets)
+    parts = make_parts(config)
+except ConfigError as error:
+    raise SystemExit(f"backup-reaper cannot start: {error}") from None
+door = Door(
+    settle=Planner.of(config, settings, parts).settle,
+    publish=parts.publish,
+    platform=parts.platform,
+    deadline_seconds=settings.deadline_seconds,
+    max_event_bytes=config.max_event_bytes,
+    paused=config.paused,
+)
+server.configure({**config.in_force(), **settings.in_force()})
+gc.freeze()  # as in main
+
+
+@functions_framework.http
+def plan_retention(request: flask.Request) -> flask.Response:
+    """Answer one HTTP request."""
+    return door.answer(request)

@@ -1,0 +1,221 @@
+"""One run of the planner: a tick becomes a plan, what the mode asks for is done, and a report says what came of it."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from .backups import Mode, Outcome, Planned
+from .cloud.client import BackupClient
+from .cloud.listing import list_project
+from .config import Config
+from .delivery import Delivery, EventName
+from .door import Publish
+from .errors import NotFinalError, SinkError
+from .events.binding import Event
+from .events.contract import EXPIRED
+from .events.planning import Tick, read_tick, write_expired, write_report
+from .guards import Clock
+from .parts import Parts
+from .planner_settings import PlannerSettings
+from .reaper import Reaper
+from .record import Record, log_record
+from .retention.plan import Listing, Plan, make_plan
+from .retention.policy import PolicyFile
+from .tally import Expired, Tally, report_facts
+
+MAX_TICK_AGE: Final = timedelta(hours=1)
+ATTEMPTS: Final = 2  # for each deletion of a sweep: the second finds out what the first could not see
+
+log = logging.getLogger("backup-reaper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Settles ticks.
+
+    Args:
+        clients: the engines that are served, by name.
+        reaper: settles what a sweep deletes, with the reaper's own guards.
+        publish: where the events of expired backups go in mode `publish`, and results in mode `sweep`.
+        tick_types: accepted types of ticks.
+        source: of the events of expired backups and the reports.
+        call_seconds: for one call, and for one deletion.
+        observe: called with the record of each deletion of a sweep.
+    """
+
+    file: PolicyFile
+    clients: Mapping[str, BackupClient]
+    reaper: Reaper
+    publish: Publish | None
+    mode: Mode
+    tick_types: Collection[str]
+    source: str
+    call_seconds: float
+    observe: Callable[[Record], None] = log_record
+
+    @classmethod
+    def of(cls, config: Config, settings: PlannerSettings, parts: Parts) -> "Planner":
+        """The planner that the settings ask for."""
+        return cls(
+            file=settings.file,
+            clients=parts.clients,
+            reaper=replace(parts.reaper, accepted_types={EXPIRED}),
+            publish=parts.publish,
+            mode=settings.mode,
+            tick_types=settings.tick_types,
+            source=settings.source,
+            call_seconds=config.deadline_seconds,
+        )
+
+    def settle(self, event: Event, delivery: Delivery) -> tuple[Planned, dict[str, str], dict[str, object]]:
+        """Carry out what a tick asks for.
+
+        Returns:
+            What was done, and the attributes and the data of the report.
+
+        Raises:
+            NotAnEventError: its type is not accepted.
+            NotFinalError: a list is unclear, the tick is ahead of our clock, or the sink refuses.
+        """
+        tick = read_tick(event, self.tick_types)
+        mode: Mode = "report" if tick.dry_run or self.reaper.policy.dry_run else self.mode
+        if why := _refuse_stale(tick, delivery.now):
+            planned = Planned(mode=mode, skipped="stale_tick")
+            facts: dict[str, object] = {"skipped": "stale_tick", "message": why}
+        else:
+            planned, facts = self._run(tick, mode, delivery)
+        data = {"mode": mode, **facts}
+        report = write_report(tick, data, source=self.source, now=delivery.now, trace=delivery.trace)
+        return planned, *report
+
+    def make_plan(self, as_of: datetime, delivery: Delivery) -> tuple[Plan, bool]:
+        """The plan for a moment, and whether a list moved while it was read.
+
+        Raises:
+            NotFinalError: a list is unclear, or our clock is off.
+        """
+        parts: list[Delivery] = []
+
+        def begin() -> Delivery:
+            parts[:] = [delivery.part(self.call_seconds)]
+            return parts[0]
+
+        listings, moved = [], False
+        for engine, project_id in sorted(
+            {(policy.engine, project_id) for policy in self.file.policies for project_id in policy.projects}
+        ):
+            listed = list_project(self.clients[engine], project_id, begin)
+            Clock(ours=parts[0].now, api=parts[0].api_time).now()  # by which the tick's age was checked
+            listings.append(Listing(engine=engine, project_id=project_id, backups=listed.backups))
+            moved |= listed.moved
+        return make_plan(listings, self.file, as_of), moved
+
+    def _run(self, tick: Tick, mode: Mode, delivery: Delivery) -> tuple[Planned, dict[str, object]]:
+        as_of = tick.time or delivery.now
+        plan, moved = self.make_plan(as_of, delivery)
+        _log_plan(plan)
+        expired = plan.expired()
+        tally = Tally()
+        if mode == "publish" and self.publish:
+            self._hand_over(self.publish, expired, tick, as_of, delivery, tally)
+        if mode == "sweep":
+            self._sweep(expired, tick, as_of, delivery, tally)
+        counts = {**plan.counts(), **tally.acted, "left": len(tally.left)}
+        return Planned(mode=mode, counts=counts), report_facts(plan, moved, tally, counts)
+
+    def _hand_over(
+        self,
+        publish: Publish,
+        expired: Sequence[Expired],
+        tick: Tick,
+        as_of: datetime,
+        delivery: Delivery,
+        tally: Tally,
+    ) -> None:
+        """Hand the expired backups to the broker, oldest first, each acknowledged before the next.
+
+        Raises:
+            SinkError: the sink refused one; the tick comes again, with the same ids.
+        """
+        for each in expired:
+            publish(*self._event(each, tick, as_of), delivery.part(self.call_seconds))
+            tally.add("published")
+
+    def _sweep(self, expired: Sequence[Expired], tick: Tick, as_of: datetime, delivery: Delivery, tally: Tally) -> None:
+        """Delete the expired backups, oldest first. What has no final outcome is tried once more at the end."""
+        tally.left = list(expired)
+        for _ in range(ATTEMPTS):
+            tally.stopped = None
+            tally.left = [each for each in tally.left if not self._delete(each, tick, as_of, delivery, tally)]
+
+    def _delete(self, expired: Expired, tick: Tick, as_of: datetime, delivery: Delivery, tally: Tally) -> bool:
+        """Whether the deletion of one backup has a final outcome, and its result is published."""
+        if delivery.left() < self.call_seconds:
+            tally.stopped = "the time for this run is over"
+        if tally.stopped:
+            return False
+        attributes, data = self._event(expired, tick, as_of)
+        part = delivery.part(self.call_seconds)
+        part.event = EventName(id=attributes["id"], source=attributes["source"], type=attributes["type"])
+        outcome, error = self._carry_out(Event(attributes, data, "structured"), part)
+        seconds = time.monotonic() - part.began
+        self.observe(Record(delivery=part, outcome=outcome, error=error, status=None, seconds=seconds))
+        if error and (error.needs_operator or isinstance(error, SinkError)):
+            tally.stopped = str(error)
+        if outcome and not error:
+            tally.add(type(outcome).__name__.lower())
+            return True
+        return False
+
+    def _carry_out(self, event: Event, part: Delivery) -> tuple[Outcome | None, NotFinalError | None]:
+        """As the reaper does with a delivery of this event."""
+        outcome = None
+        try:
+            outcome, attributes, data = self.reaper.settle(event, part)
+            if self.publish:
+                self.publish(attributes, data, part)
+        except NotFinalError as error:
+            return outcome, error
+        return outcome, None
+
+    def _event(self, expired: Expired, tick: Tick, as_of: datetime) -> tuple[dict[str, str], dict[str, object]]:
+        group, verdict = expired
+        return write_expired(
+            tick,
+            engine=group.engine,
+            project_id=group.project_id,
+            instance_id=group.instance_id or "",
+            backup_id=verdict.backup.id,
+            policy=group.policy or "",
+            reason=verdict.reasons[0],
+            as_of=as_of,
+            valid_for=self.file.event_valid_for,
+            source=self.source,
+        )
+
+
+def _refuse_stale(tick: Tick, now: datetime) -> str | None:
+    """Why a tick is too old to plan for; the next one comes.
+
+    Raises:
+        UndecidedError: it is ahead of our clock.
+    """
+    if tick.time is None:
+        return "the tick has no time, so the moment to plan for is unknown"
+    age = now - Clock(ours=now).not_ahead(tick.time, "the tick's time")
+    if age > MAX_TICK_AGE:
+        return f"the tick is {age.total_seconds():.0f} s old; the most is {MAX_TICK_AGE.total_seconds():.0f} s"
+    return None
+
+
+def _log_plan(plan: Plan) -> None:
+    """A line for each backup: what is reported is bounded, the log is not."""
+    for group in plan.groups:
+        about = {"engine": group.engine, "project.id": group.project_id, "instance.id": group.instance_id}
+        for verdict in group.verdicts:
+            word = "expired" if verdict.expired else "kept"
+            fields = {**about, "backup.id": verdict.backup.id, "verdict": word, "reasons": list(verdict.reasons)}
+            log.info("backup %s: %s", word, ", ".join(verdict.reasons), extra=fields)
