@@ -35,7 +35,7 @@ serve: install  ## keep simulator and function running until Ctrl-C, with the cu
 
 test: check  ## everything: check, and all tests with branch coverage (five minutes on two cores)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses auto
+	$(BIN)/coverage run -m pytest --numprocesses auto --hypothesis-profile=whole
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
