@@ -20,13 +20,15 @@ class Authority:
     Args:
         directory: for the files it writes.
         name: of the authority, and of its file.
+        above: the authority that vouches for this one, if it does not do so itself.
     """
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, above: "Authority | None" = None) -> None:
         self._directory = directory
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = _sign(self._name, self._name, self._key.public_key(), self._key, authority=True)
+        signer = above or self
+        self._certificate = _sign(self._name, signer._name, self._key.public_key(), signer._key, authority=True)
         self.bundle = directory / f"{name}.pem"
         self.bundle.write_bytes(_pem(self._certificate))
 
@@ -44,6 +46,7 @@ class Authority:
         ends: timedelta = DAY,
         common_name: str = "",
         self_signed: bool = False,
+        names_its_issuer: bool = True,
     ) -> Path:
         """A file with a key and a certificate for these hosts.
 
@@ -51,10 +54,20 @@ class Authority:
             hosts: names and addresses; with none, there is only the common name.
             starts: from when on it is valid, counted from now; `ends` likewise.
             self_signed: by its own key in place of the authority's.
+            names_its_issuer: has an Authority Key Identifier, as RFC 5280 §4.2.1.1 demands.
         """
         key, subject = ec.generate_private_key(ec.SECP256R1()), _name(common_name or hosts[0])
         issuer, signer = (subject, key) if self_signed else (self._name, self._key)
-        certificate = _sign(subject, issuer, key.public_key(), signer, hosts=hosts, starts=starts, ends=ends)
+        certificate = _sign(
+            subject,
+            issuer,
+            key.public_key(),
+            signer,
+            hosts=hosts,
+            starts=starts,
+            ends=ends,
+            names_its_issuer=names_its_issuer,
+        )
         path = self._directory / f"{certificate.serial_number:x}.pem"
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -81,6 +94,7 @@ def _sign(
     starts: timedelta = -DAY,
     ends: timedelta = DAY,
     authority: bool = False,
+    names_its_issuer: bool = True,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
@@ -105,8 +119,10 @@ def _sign(
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if names_its_issuer:
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(issuer_key, critical=False)
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False)
     return builder.sign(signer, hashes.SHA256())

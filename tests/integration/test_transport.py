@@ -15,14 +15,15 @@ from typing import Final
 import pytest
 import requests
 
-from function.connection import connect
+from function.connection import TlsConnection, connect
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
-from function.transport import Transport
-from tests import tls_floods
+from function.transport import Transport, plain
+from function.trust import tls_context
+from tests import handshakes
 from tests.certificates import Authority
-from tests.hostile import shake_hands
+from tests.handshakes import shake_hands
 from tests.listening import Connection, Listener
 from tests.proxy import Proxy
 
@@ -86,9 +87,9 @@ def accept(connection: Connection) -> None:
         connection.send(ACCEPTED)
 
 
-def over_tls(authority: Authority, serve: Serve = accept, *, shake: tls_floods.Shake = shake_hands) -> Serve:
-    """The same over TLS, for 127.0.0.1."""
-    certificate = authority.issue("127.0.0.1")
+def over_tls(vouching: Authority | Path, serve: Serve = accept, *, shake: handshakes.Shake = shake_hands) -> Serve:
+    """The same over TLS, with a certificate or one that an authority issues."""
+    certificate = vouching.issue("127.0.0.1") if isinstance(vouching, Authority) else vouching
 
     def converse(connection: Connection) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -259,23 +260,24 @@ class TestATlsPeerThatTalksAndSaysNothing:
     @pytest.mark.parametrize(
         "flood",
         [
-            tls_floods.flood_hello_requests,
-            tls_floods.drip_hello_requests,
-            tls_floods.flood_tickets,
-            tls_floods.flood_key_updates,
+            handshakes.flood_hello_requests,
+            handshakes.drip_hello_requests,
+            handshakes.flood_tickets,
+            handshakes.flood_key_updates,
         ],
     )
     def test_is_left_by_the_deadline(
-        self, opened: Open, served: Served, authority: Authority, flood: tls_floods.Shake
+        self, opened: Open, served: Served, authority: Authority, flood: handshakes.Shake
     ) -> None:
         url = tls_url(served(over_tls(authority, shake=flood)))
         transport = opened(url, ca_bundle=authority.bundle)
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.thread_time()
 
         with pytest.raises(ApiUnavailableError):
             ask(transport, url, DEADLINE)
 
         assert time.monotonic() - began < DEADLINE + SLACK
+        assert time.thread_time() - worked < DEADLINE
 
 
 def reset(connection: Connection) -> None:
@@ -388,6 +390,23 @@ class TestTheMessage:
             "password in all_proxy",
         )
         assert asked.calls == []
+
+
+class TestACertificateThatAStrictContextRefuses:
+    """Python 3.13 is strict by default (ssl.create_default_context)."""
+
+    def test_is_named(self, served: Served, authority: Authority) -> None:
+        lax = authority.issue("127.0.0.1", names_its_issuer=False)
+        context = tls_context(str(authority.bundle))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        listener = served(over_tls(lax))
+        with (
+            socket.create_connection(("127.0.0.1", listener.port)) as sock,
+            pytest.raises(ssl.SSLCertVerificationError) as raised,
+        ):
+            TlsConnection(sock, time.monotonic() + LONG, context, "127.0.0.1")
+
+        assert plain(raised.value) == "the certificate is refused: Missing Authority Key Identifier"
 
 
 class TestExtraCertificates:

@@ -1,6 +1,7 @@
-"""TLS peers that talk without end and say nothing: each serves a connection from its beginning.
+"""How a TLS server can begin: one way that is right, and many that are not.
 
-OpenSSL reads on and on over such records, so they test whether a deadline holds inside TLS.
+OpenSSL reads on and on over records that say nothing, such as tickets, so the floods of these test whether a deadline
+holds inside TLS.
 """
 
 import ssl
@@ -14,12 +15,89 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from tests.listening import Connection
+from tests.listening import Connection, LeftError
+
+PAUSE: Final = 0.03
 
 Shake = Callable[[Connection, ssl.SSLContext], None]
 
+ANSWER: Final = b'HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{"backup_id": "forged"}'
 HELLO_REQUEST: Final = b"\x16\x03\x03\x00\x04" + bytes(4)  # RFC 5246 §7.4.1.1: ignored within a handshake
 TICKET: Final = b"\x04" + struct.pack(">I", 14)[1:] + struct.pack(">IIBHBH", 60, 0, 0, 1, 7, 0)  # RFC 8446 §4.6.1
+
+
+def shake_hands(connection: Connection, context: ssl.SSLContext) -> None:
+    """Begin TLS as it should be."""
+    try:
+        connection.socket = context.wrap_socket(connection.socket, server_side=True)
+    except (OSError, ValueError):
+        raise LeftError from None
+
+
+def drip_the_handshake(connection: Connection, context: ssl.SSLContext) -> None:
+    """Begin TLS, byte by byte: RFC 8446 §5.1 sets no bound."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_side=True)
+    while True:
+        with suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        if outgoing.pending:
+            connection.drip(outgoing.read(), PAUSE)
+        incoming.write(connection.receive())
+
+
+def drip_a_record(connection: Connection, context: ssl.SSLContext) -> None:
+    """Begin TLS as it should be, and answer whatever is asked with one record, byte by byte."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_side=True)
+    request = b""
+    while not request:
+        try:
+            request = tls.read(1 << 16)
+        except ssl.SSLWantReadError:
+            connection.send(outgoing.read())
+            incoming.write(connection.receive())
+    tls.write(ANSWER)
+    connection.drip(outgoing.read(), PAUSE)
+
+
+def flood_the_handshake(connection: Connection, context: ssl.SSLContext) -> None:
+    """Records without end that hold nothing but the beginning of a long handshake message."""
+    connection.receive()
+    while True:
+        connection.send((b"\x16\x03\x03\x40\x00" + b"\x02\xff\xff\xff" + bytes(16380)) * 4)
+
+
+def say_nothing(connection: Connection, context: ssl.SSLContext) -> None:
+    """Take what comes."""
+    connection.wait_until_left()
+
+
+def answer_in_clear(connection: Connection, context: ssl.SSLContext) -> None:
+    """Plain HTTP where TLS was asked for."""
+    connection.receive()
+    connection.send(ANSWER)
+    connection.wait_until_left()
+
+
+def answer_at_once_in_clear(connection: Connection, context: ssl.SSLContext) -> None:
+    """Plain HTTP before anything was asked."""
+    connection.send(ANSWER)
+    connection.wait_until_left()
+
+
+def end_within_the_handshake(connection: Connection, context: ssl.SSLContext) -> None:
+    """A part of a record, and the end."""
+    connection.receive()
+    connection.send(b"\x16\x03\x03\x40\x00\x02")
+    raise LeftError
+
+
+def reset_within_the_handshake(connection: Connection, context: ssl.SSLContext) -> None:
+    """A RST for an answer."""
+    connection.receive()
+    connection.reset()
+    raise LeftError
 
 
 def flood_hello_requests(connection: Connection, context: ssl.SSLContext) -> None:
@@ -34,7 +112,7 @@ def drip_hello_requests(connection: Connection, context: ssl.SSLContext) -> None
     connection.receive()
     while True:
         connection.send(HELLO_REQUEST)
-        connection.pause(0.03)
+        connection.pause(PAUSE)
 
 
 def flood_tickets(connection: Connection, context: ssl.SSLContext) -> None:
