@@ -24,6 +24,7 @@ from .guards import DAY, Policy, folded
 from .setting_names import EVENTGRID
 from .strict_json import read_json
 from .variables import (
+    PEM_BEGIN,
     Reader,
     boolean,
     count,
@@ -32,6 +33,7 @@ from .variables import (
     line,
     listed,
     one_of,
+    pem,
     seconds,
     sink_url,
     token_file,
@@ -55,11 +57,13 @@ class SinkSettings:
     Args:
         extensions: added to each result.
         token_file: holds a bearer token for the sink; None for the one that Knative mounts.
+        certificates: in PEM; trusted for the sink besides.
     """
 
     url: str
     extensions: Mapping[str, str]
     token_file: Path | None = None
+    certificates: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,8 @@ class Config:
         shown = asdict(self) | {"credential": [secret.variable for secret in self.credential.secrets]}
         if self.sink:
             shown["sink"] = asdict(self.sink) | {"url": _host(self.sink.url)}
+        if isinstance(self.sink, SinkSettings):
+            shown["sink"]["certificates"] = (self.sink.certificates or "").count(PEM_BEGIN)
         return shown
 
     @property
@@ -138,6 +144,12 @@ class Config:
         """The URLs of all that will be asked."""
         iam = self.credential.auth_url if isinstance(self.credential, UserSettings) else None
         return [url for url in (*self.endpoints.values(), iam, self.sink and self.sink.url) if url]
+
+    @property
+    def extra_certificates(self) -> dict[str, str]:
+        """Certificates in PEM by the URL that they are trusted for."""
+        sink = self.sink
+        return {sink.url: sink.certificates} if isinstance(sink, SinkSettings) and sink.certificates else {}
 
     @property
     def secrets(self) -> list[str]:
@@ -233,7 +245,10 @@ def _sink(reader: Reader) -> SinkSettings | None:
     extensions: dict[str, str] = reader.optional("K_CE_OVERRIDES", _extensions, {})
     url = reader.optional("K_SINK", sink_url, None)
     token: Path | None = reader.optional("REAPER_SINK_TOKEN_FILE", token_file, None)
-    return SinkSettings(url=url, extensions=extensions, token_file=token) if url else None
+    certificates: str | None = reader.optional("K_CA_CERTS", pem, None)
+    if not url:
+        return None
+    return SinkSettings(url=url, extensions=extensions, token_file=token, certificates=certificates)
 
 
 def _hold_words(text: str) -> tuple[str, ...]:

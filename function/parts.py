@@ -40,7 +40,12 @@ class Parts:
 
 def make_parts(config: Config) -> Parts:
     """The objects that a configuration asks for; raises ConfigError where it names what cannot be used."""
-    transport = Transport(config.origins, pool_size=config.threads, ca_bundle=config.ca_bundle)
+    transport = Transport(
+        config.origins,
+        pool_size=config.threads,
+        ca_bundle=config.ca_bundle,
+        extra_certificates=config.extra_certificates,
+    )
     credential = _make_credential(config, transport)
     clients = {
         name: BackupClient(ENGINES[name], endpoint, config.language, credential, transport.exchange)

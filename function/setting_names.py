@@ -31,7 +31,7 @@ _REAPER: Final = frozenset(
         "REAPER_SINK_TOKEN_FILE",
     }
 )
-_KNATIVE: Final = frozenset({"K_SINK", "K_CE_OVERRIDES"})
+_KNATIVE: Final = frozenset({"K_SINK", "K_CE_OVERRIDES", "K_CA_CERTS"})
 _REQUESTS: Final = frozenset({"REQUESTS_CA_BUNDLE"})
 _FRAMEWORK: Final = frozenset({"THREADS", "DEBUG"})
 NAMES: Final = _HW | _REAPER | _KNATIVE | _REQUESTS | _FRAMEWORK

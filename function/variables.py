@@ -14,6 +14,7 @@ from .events.sink import read_token
 from .exchange import is_loopback
 from .setting_names import NAMES, name_faults
 
+PEM_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 T = TypeVar("T")
 _HOST: Final = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
@@ -226,6 +227,13 @@ def token_file(text: str) -> Path:
     if token is None:
         raise ValueError(f"names {text}, which does not exist")
     return Path(text)
+
+
+def pem(text: str) -> str | None:
+    """Certificates in PEM; None for an empty text, which Knative sets where there are none."""
+    if text and PEM_BEGIN not in text:
+        raise ValueError("must hold certificates in PEM")
+    return text or None
 
 
 def existing_path(text: str) -> str:

@@ -184,6 +184,27 @@ def test_a_token_file_without_a_token_stops_the_start(tmp_path: Path, content: s
     assert faults(REAPER_SINK_TOKEN_FILE=str(file)) == [f"REAPER_SINK_TOKEN_FILE {fault.format(file)}"]
 
 
+PEM: Final = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(("text", "certificates"), [(PEM, PEM), (PEM * 2, PEM * 2), ("", None)])
+def test_a_sink_may_have_certificates_of_its_own(text: str, certificates: str | None) -> None:
+    """Knative sets the variable to nothing where there are none."""
+    made = config(K_SINK="https://broker/a", K_CA_CERTS=text)
+
+    assert made.sink == SinkSettings(url="https://broker/a", extensions={}, certificates=certificates)
+    assert made.extra_certificates == ({"https://broker/a": certificates} if certificates else {})
+    assert "MII=" not in str(made.in_force())
+
+
+def test_certificates_without_a_sink_are_trusted_for_nobody() -> None:
+    assert config(K_CA_CERTS=PEM).extra_certificates == {}
+
+
+def test_certificates_that_are_not_in_pem_stop_the_start() -> None:
+    assert faults(K_CA_CERTS="MII=") == ["K_CA_CERTS must hold certificates in PEM"]
+
+
 @pytest.mark.parametrize("text", ["eyJhbGciOi.5ecret", "./5ecret"])
 def test_a_token_in_the_place_of_its_files_path_is_not_shown(text: str) -> None:
     assert faults(REAPER_SINK_TOKEN_FILE=text) == [
@@ -654,6 +675,7 @@ def test_of_a_sink_only_the_host_is_logged_since_its_path_can_be_a_secret() -> N
         "url": "http://broker.example:8080",
         "extensions": {"a": "b"},
         "token_file": None,
+        "certificates": 0,
     }
 
 
