@@ -12,7 +12,10 @@ RUN python -m venv --without-pip .venv \
     --require-hashes --only-binary :all: --requirement requirements.txt
 COPY function function
 # The file system is read-only later: what is not compiled now would be compiled at every start.
-RUN python -m compileall -q --invalidation-mode unchecked-hash .venv function
+# And any user must be able to read it: a checkout under umask 077 is its owner's alone, and FunctionGraph has a user of
+# its own.
+RUN python -m compileall -q --invalidation-mode unchecked-hash .venv function \
+ && chmod -R a+rX .venv function
 
 FROM ${BASE}
 WORKDIR /app

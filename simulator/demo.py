@@ -145,7 +145,7 @@ def _introduce(account: Sequence[Mapping[str, Json]]) -> None:
 def _deliver(simulator: Running, function: Running, sample: Sample) -> bool:
     """Deliver a sample, print the answer and the API's calls; return whether it is the answer that its name says."""
     say(painted(BOLD, sample.path.stem))
-    say(f"  $ {curl(SERVED, sample.path)}")
+    say(f"  $ {curl(SERVED, os.path.relpath(sample.path), {})}")
     answer = _answer(function, sample)
     calls = _take_calls(simulator)
     for asked in [f"{call['method']} {call['path']} -> {call['status']}" for call in calls] or ["was not asked"]:

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from .exchange import Json
@@ -23,9 +22,10 @@ def painted(colour: int, text: str) -> str:
     return f"\33[{colour}m{text}\33[0m" if COLOURED else text
 
 
-def curl(url: str, event: Path) -> str:
-    """Return the command that sends an event, for a shell in this directory; it needs curl 7.82 or newer."""
-    return f"curl -i {url} \\\n      --json {shlex.quote(f'@{os.path.relpath(event)}')}"
+def curl(url: str, event: str, headers: Mapping[str, str]) -> str:
+    """Return the command that sends an event, a file or `-`, from this directory; it needs curl 7.82 or newer."""
+    given = "".join(f" \\\n      -H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items())
+    return f"curl -i {url}{given} \\\n      --json {shlex.quote(f'@{event}')}"
 
 
 def account_table(backups: Iterable[Mapping[str, Json]], gone: Collection[str] = ()) -> Iterator[str]:

@@ -21,11 +21,12 @@ from .account import Account
 from .accounts import demo_account
 from .demo import backups, read_samples
 from .display import account_table, curl, say
+from .functiongraph import key_headers
 from .processes import Running, run_function, run_simulator, settings_of
 
 PORT: Final = 8080
 # With these the function would call another API than the simulator: the real one, with real backups.
-ELSEWHERE: Final = ("REAPER_API_ENDPOINT", "HW_REGION_NAME", "HW_AUTH_URL")
+ELSEWHERE: Final = ("REAPER_API_ENDPOINT", "REAPER_EVENTGRID_ENDPOINT", "HW_REGION_NAME", "HW_AUTH_URL")
 CREDENTIAL: Final = re.compile("HW_(AUTH_TOKEN|ACCESS_KEY|USER_NAME)(_FILE)?")
 SECRET: Final = re.compile("TOKEN|PASSWORD|SECRET|SINK")
 STARTED: Final = """\
@@ -115,7 +116,9 @@ def _settings(given: Mapping[str, str], simulator: Running) -> Mapping[str, str]
     mine = {"REAPER_API_ENDPOINT": simulator.url}
     if "HW_USER_NAME" in given:
         mine["HW_AUTH_URL"] = f"{simulator.url}/v3"
-    if not any(map(CREDENTIAL.fullmatch, given)):
+    if "REAPER_EVENTGRID_CHANNEL_ID" in given:
+        mine["REAPER_EVENTGRID_ENDPOINT"] = simulator.url
+    if given.get("REAPER_PLATFORM") != "functiongraph" and not any(map(CREDENTIAL.fullmatch, given)):
         mine["HW_AUTH_TOKEN"] = next(iter(demo_account().tokens))
     return {**given, **mine}
 
@@ -130,8 +133,8 @@ def _started(simulator: Running, function: Running, given: Mapping[str, str], ev
         guards=_guards(function),
         credentials="\n".join(_credentials(demo_account())),
         backups="\n".join(account_table(backups(simulator))),
-        curl=curl(function.url, event),
-        stamped=_stamped(function.url, event),
+        curl=curl(function.url, os.path.relpath(event), _headers(given)),
+        stamped=_stamped(curl(function.url, "-", _headers(given)), event),
         log=function.log,
     )
 
@@ -156,9 +159,17 @@ def _credentials(account: Account) -> Iterator[str]:
         yield f"  HW_USER_NAME={user.name} HW_USER_PASSWORD={shlex.quote(user.password)} HW_DOMAIN_NAME={user.domain}"
 
 
-def _stamped(url: str, event: Path) -> str:
+def _headers(given: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what FunctionGraph sends with a request, if that is the platform: the agency's key of this moment."""
+    if given.get("REAPER_PLATFORM") != "functiongraph":
+        return {}
+    [key] = [key for key in demo_account().access_keys.values() if key.security_token]
+    return {**key_headers(key), "X-CFF-Project-Id": next(iter(demo_account().projects))}
+
+
+def _stamped(send: str, event: Path) -> str:
     command = """sed 's/"time": "[^"]*"/"time": "'$(date -u +%FT%TZ)'"/'"""
-    return f"{command} \\\n      {shlex.quote(os.path.relpath(event))} | curl -i {url} --json @-"
+    return f"{command} \\\n      {shlex.quote(os.path.relpath(event))} | {send}"
 
 
 def _wait(simulator: Running, function: Running, ends: Collection[int]) -> int | str:

@@ -195,6 +195,8 @@ def _copy(words: Sequence[str], image: Image, stages: Mapping[str, Image]) -> No
                 to = into / path.relative_to(source)
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / path, to)
+                to.chmod(0o600)  # as a checkout under umask 077 has it
+                to.parent.chmod(0o700)
         case _:
             raise NotImplementedError(words)
 

@@ -166,6 +166,19 @@ class TestServe:
             with serve(PORT=free_port(), REAPER_ALLOWED_PROJECT_IDS=allowed, **settings) as output:
                 assert run(printed(output, "Send an event")).get("type") == "dev.backup-reaper.backup.deleted.v1"
 
+    @needs_curl
+    @pytest.mark.parametrize("grid", [False, True], ids=["reply", "EventGrid"])
+    def test_plays_functiongraph_if_that_is_the_platform(self, grid: bool) -> None:
+        channel = "7f1e5c1e-8f0a-4c43-9a55-0d8b5a4c9e01"
+        results = {"REAPER_EVENTGRID_CHANNEL_ID": channel, "REAPER_EVENTGRID_SOURCE": "backup-reaper-results"}
+        with serve(PORT=free_port(), REAPER_PLATFORM="functiongraph", **(results if grid else {})) as output:
+            replies = [run(printed(output, title)) for title in ("Send an event", "Send it with")]
+            calls = run(printed(output, "See the account").replace("/state", "/calls"))
+        assert [reply["statusCode"] for reply in replies] == [200, 200]
+        assert [bool(reply["body"]) for reply in replies] == [not grid] * 2
+        assert [call["status"] for call in calls if call["method"] == "POST"] == [200] * (2 if grid else 0)
+        assert all("DEMOAGENCYKEY" in call["headers"]["Authorization"] for call in calls)
+
     def test_shows_no_secret_of_yours(self) -> None:
         secrets = {"HW_ACCESS_KEY": "mine", "HW_SECRET_KEY": "s3cret", "K_SINK": "http://127.0.0.1:9/s3cret"}
         with serve(PORT=free_port(), **secrets) as output:
@@ -190,7 +203,9 @@ class TestServe:
             assert refused(PORT=port).startswith(f"PORT={port} is taken")
         assert refused(PORT="http").startswith("PORT must be a number")
 
-    @pytest.mark.parametrize("name", ["HW_REGION_NAME", "REAPER_API_ENDPOINT", "REAPER_API_ENDPOINT_RDS"])
+    @pytest.mark.parametrize(
+        "name", ["HW_REGION_NAME", "REAPER_API_ENDPOINT", "REAPER_API_ENDPOINT_RDS", "REAPER_EVENTGRID_ENDPOINT"]
+    )
     def test_never_calls_anything_but_its_simulator(self, name: str) -> None:
         assert f"never the real cloud; unset {name} " in refused(PORT=free_port(), **{name: "cn-north-4"})
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,8 @@ from typing import Any, Final
 import pytest
 
 from simulator import Fault, Simulator
-from simulator.processes import Running, run_function
+from simulator.functiongraph import FunctionGraph, key_headers
+from simulator.processes import ROOT, Running, run_function
 from tests.conftest import TOKEN
 from tests.container import Image, Mount, build, drop_privileges, run_image, why_not
 from tests.deliverer import BACKUP, DELETED, PROJECT, deliver, expired_event, send
@@ -160,6 +162,44 @@ def test_a_pod_that_is_not_filled_in_says_what_is_missing(image: Image, tmp_path
     _, message = str(ended.value).split("\n", 1)
     assert message.startswith("backup-reaper cannot start: ")
     assert set(re.findall(r"(?:HW|REAPER)_[A-Z_]+(?= must| is)", message)) == set(FILLED_IN)
+
+
+def terraform(name: str) -> str:
+    """A text in the Terraform of deploy/functiongraph."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "deploy" / "functiongraph").glob("*.tf")))
+    [value] = re.findall(rf'^ +{name} += "(.*delete_backup|/.*)"', text, re.MULTILINE)
+    return str(value)
+
+
+@inside
+class TestOnFunctionGraph:
+    """The image as FunctionGraph runs it: uid and gid 1003, working directory /, nothing but /tmp to write to."""
+
+    @pytest.fixture
+    def function(self, image: Image, tmp_path: Path, simulator: Simulator) -> Iterator[Running]:
+        """The reaper, with the command of the Terraform."""
+        context = {**CONTAINER["securityContext"], "runAsUser": 1003, "runAsGroup": 1003}
+        command = [terraform("server"), *terraform("args").split(",")]
+        settings = {"REAPER_PLATFORM": "functiongraph", "REAPER_API_ENDPOINT": simulator.url, "THREADS": "3"}
+        guards = {"REAPER_GUARDS": "strict", "REAPER_ALLOWED_PROJECT_IDS": PROJECT}
+        with run_image(
+            replace(image, command=command, workdir="/"),
+            tmp_path,
+            env={**settings, **guards},
+            mounts=[Mount("size=1m,mode=1777", "/tmp", "tmpfs")],
+            privileges=drop_privileges(context),
+        ) as running:
+            yield running
+
+    def test_it_starts_and_deletes(self, function: Running, simulator: Simulator) -> None:
+        [key] = [key for key in simulator.account.access_keys.values() if key.security_token]
+        platform = FunctionGraph(url=function.url, keys=lambda: key_headers(key))
+
+        assert platform.init() == 200
+        assert platform.invoke(expired_event()).body["type"] == DELETED
+        assert BACKUP not in simulator.backup_ids(PROJECT)
+        assert set(status(function)["Uid"].split()) == {"1003"}
+        assert not re.search("ERROR|WARNING|Traceback|Permission|Read-only", function.output)
 
 
 class TestTheEnd:

@@ -335,6 +335,7 @@ class TestEventGrid:
         "body",
         [
             {"failed_count": 1, "events": []},
+            {"failed_count": 2, "events": []},
             {"failed_count": 1, "events": ["text"]},
             {"failed_count": False},
             {"failed_count": "0"},
