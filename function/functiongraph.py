@@ -15,7 +15,8 @@ from .delivery import AgencyKey, Delivery
 from .door import Reply
 from .errors import NotAnEventError
 from .events.binding import Event, decode_envelope, read_envelope
-from .events.contract import DUE, PROJECT_ID
+from .events.contract import PROJECT_ID
+from .events.planning import DUE
 from .strict_json import read_json
 
 _INVOCATION_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")

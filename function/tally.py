@@ -7,7 +7,7 @@ from typing import Final
 from .retention.plan import Group, Plan
 from .retention.verdicts import Verdict
 
-MAX_REPORTED: Final = 200  # ids, and groups: an event of EventGrid holds 64 KB
+MAX_REPORTED: Final = 60  # of each list: an event of EventGrid holds 64 KB
 
 Expired = tuple[Group, Verdict]
 

@@ -18,7 +18,6 @@ EXPIRED: Final = "dev.backup-reaper.backup.expired.v1"
 DELETED: Final = "dev.backup-reaper.backup.deleted.v1"
 FAILED: Final = "dev.backup-reaper.backup.deletion-failed.v1"
 SKIPPED: Final = "dev.backup-reaper.backup.deletion-skipped.v1"
-DUE: Final = "dev.backup-reaper.retention.due.v1"
 SCHEMAS: Final = "urn:backup-reaper:"  # what the files in events/schemas/ are called: $id, without a host to own
 RESULT_TYPES: Final = frozenset({DELETED, FAILED, SKIPPED})
 MAX_FAULTS: Final = 10  # of an event, in one message

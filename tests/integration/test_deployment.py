@@ -4,16 +4,18 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from function.events.planning import PLANNED
 from simulator import Fault, Simulator
-from simulator.functiongraph import FunctionGraph, key_headers
+from simulator.functiongraph import FunctionGraph, key_headers, timer_event
 from simulator.processes import ROOT, Running, run_function
 from tests.conftest import TOKEN
 from tests.container import Image, Mount, build, drop_privileges, run_image, why_not
@@ -164,42 +166,51 @@ def test_a_pod_that_is_not_filled_in_says_what_is_missing(image: Image, tmp_path
     assert set(re.findall(r"(?:HW|REAPER)_[A-Z_]+(?= must| is)", message)) == set(FILLED_IN)
 
 
-def terraform(name: str) -> str:
-    """A text in the Terraform of deploy/functiongraph."""
+def terraform_command(target: str) -> list[str]:
+    """How the Terraform of deploy/functiongraph starts a function."""
     text = "".join(path.read_text() for path in sorted((ROOT / "deploy" / "functiongraph").glob("*.tf")))
-    [value] = re.findall(rf'^ +{name} += "(.*delete_backup|/.*)"', text, re.MULTILINE)
-    return str(value)
+    [server] = re.findall(r'^ +server += "(.*)"', text, re.MULTILINE)
+    [args] = re.findall(rf'^ +args += "(.*,{target})"', text, re.MULTILINE)
+    return [server, *args.split(",")]
 
 
 @inside
 class TestOnFunctionGraph:
     """The image as FunctionGraph runs it: uid and gid 1003, working directory /, nothing but /tmp to write to."""
 
-    @pytest.fixture
-    def function(self, image: Image, tmp_path: Path, simulator: Simulator) -> Iterator[Running]:
-        """The reaper, with the command of the Terraform."""
+    @contextmanager
+    def running(self, image: Image, scratch: Path, simulator: Simulator, target: str) -> Iterator[Running]:
         context = {**CONTAINER["securityContext"], "runAsUser": 1003, "runAsGroup": 1003}
-        command = [terraform("server"), *terraform("args").split(",")]
         settings = {"REAPER_PLATFORM": "functiongraph", "REAPER_API_ENDPOINT": simulator.url, "THREADS": "3"}
         guards = {"REAPER_GUARDS": "strict", "REAPER_ALLOWED_PROJECT_IDS": PROJECT}
         with run_image(
-            replace(image, command=command, workdir="/"),
-            tmp_path,
-            env={**settings, **guards},
-            mounts=[Mount("size=1m,mode=1777", "/tmp", "tmpfs")],
+            replace(image, command=terraform_command(target), workdir="/"),
+            scratch,
+            env={**settings, **guards, "REAPER_POLICY_FILE": "/policy/retention.toml"},
+            mounts=[Mount("size=1m,mode=1777", "/tmp", "tmpfs"), Mount(ROOT / "examples", "/policy")],
             privileges=drop_privileges(context),
         ) as running:
             yield running
 
-    def test_it_starts_and_deletes(self, function: Running, simulator: Simulator) -> None:
+    @pytest.mark.parametrize(
+        ("target", "body", "answer"),
+        [
+            ("delete_backup", expired_event(), DELETED),
+            ("plan_retention", timer_event(datetime.now(UTC)), PLANNED),
+        ],
+        ids=["reaper", "planner"],
+    )
+    def test_it_starts_and_does_its_work(
+        self, image: Image, tmp_path: Path, simulator: Simulator, target: str, body: Any, answer: str
+    ) -> None:
         [key] = [key for key in simulator.account.access_keys.values() if key.security_token]
-        platform = FunctionGraph(url=function.url, keys=lambda: key_headers(key))
+        with self.running(image, tmp_path, simulator, target) as function:
+            platform = FunctionGraph(url=function.url, keys=lambda: key_headers(key))
 
-        assert platform.init() == 200
-        assert platform.invoke(expired_event()).body["type"] == DELETED
-        assert BACKUP not in simulator.backup_ids(PROJECT)
-        assert set(status(function)["Uid"].split()) == {"1003"}
-        assert not re.search("ERROR|WARNING|Traceback|Permission|Read-only", function.output)
+            assert platform.init() == 200
+            assert platform.invoke(body).body["type"] == answer
+            assert set(status(function)["Uid"].split()) == {"1003"}
+            assert not re.search("ERROR|WARNING|Traceback|Permission|Read-only", function.output)
 
 
 class TestTheEnd:

@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import pytest
 
+from function.events.planning import PLANNED
 from simulator import AccessKey, Backup, Fault, Simulator
 from simulator.eventgrid import handed_on, nothing_taken
 from simulator.functiongraph import FunctionGraph, Run, key_headers, timer_event
-from simulator.processes import Running
+from simulator.processes import Running, run_function
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import BACKUP, DELETED, FAILED, PROJECT, SKIPPED, expired_event, send
+from tests.deliverer import BACKUP, DELETED, EXPIRED, FAILED, PROJECT, SKIPPED, expired_event, send
 from tests.event_schemas import schema_faults
 
 KEY: Final = "DEMOAGENCYKEY0000001"
@@ -57,6 +60,11 @@ def delivered(**known: Any) -> dict[str, Any]:
 
 def events(simulator: Simulator) -> list[Mapping[str, Any]]:
     return simulator.account.channels[CHANNEL].events
+
+
+def whole(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event with its extension attributes, which EventGrid may not keep."""
+    return {**event["data"].get("extensions", {}), **event}
 
 
 def problem(run: Run) -> dict[str, Any]:
@@ -250,7 +258,7 @@ class TestResults:
         [result] = events(simulator)
         assert (result["type"], result["source"], result["subject"]) == (DELETED, RESULTS, BACKUP)
         assert result["data"]["extensions"] == {"causationid": event["id"], "correlationid": "order-7"}
-        assert schema_faults({**result, "causationid": event["id"]}) == []
+        assert schema_faults(whole(result)) == []
         [put] = [call for call in simulator.calls if call.method == "POST"]
         assert f"Access={KEY}," in put.headers["Authorization"]
 
@@ -303,41 +311,238 @@ class TestResults:
         assert simulator.calls == []
 
 
-class TestRedelivery:
-    """200 events; a fifth of the runs are cut or meet a fault; three retries at most; then the next timer."""
+POLICY: Final = f"""
+version = 1
+event_valid_for = "PT12H"
+[limits]
+max_expired = 1000
+[policy.standard]
+projects = ["{PROJECT}"]
+instances = ["*"]
+keep_last = 2
+"""
+INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
+REQUESTS: Final = "backup-reaper-requests"
+
+
+@pytest.fixture
+def account(simulator: Simulator) -> Simulator:
+    """Five backups of one instance, of which three expire."""
+    simulator.account.backups.clear()
+    for age in (50, 40, 30, 20, 10):
+        add(simulator, f"b{age}", age)
+    return simulator
+
+
+def add(simulator: Simulator, name: str, age: int, instance_id: str = INSTANCE) -> None:
+    begun = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    simulator.add(Backup(id=name, project_id=PROJECT, instance_id=instance_id, name=name, begin_time=begun))
+
+
+@pytest.fixture
+def planning(settings: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
+    """What the planner is configured with, guards as in the Terraform."""
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+    guards = {"REAPER_GUARDS": "strict", "REAPER_MIN_AGE_DAYS": "1", "REAPER_KEEP_LAST": "1"}
+    return {**settings, **guards, "REAPER_ALLOWED_PROJECT_IDS": PROJECT, "REAPER_POLICY_FILE": str(file)}
+
+
+@contextmanager
+def running_planner(env: Mapping[str, str], simulator: Simulator) -> Iterator[tuple[FunctionGraph, Running]]:
+    with run_function(env, target="plan_retention") as running:
+        yield replace(on_platform(running, simulator), name="backup-reaper-planner"), running
+
+
+class TestSmallDeployment:
+    """One function, one timer, mode sweep."""
+
+    def test_a_timer_s_run_deletes_what_has_expired_with_the_key_of_its_request(
+        self, account: Simulator, planning: Mapping[str, str]
+    ) -> None:
+        with running_planner({**planning, "REAPER_PLANNER_MODE": "sweep"}, account) as (platform, _):
+            run = platform.invoke(timer_event(datetime.now(UTC), user_event="retention"))
+
+        assert run.failed is None
+        assert (run.body["type"], run.body["data"]["mode"]) == (PLANNED, "sweep")
+        assert [each["backup_id"] for each in run.body["data"]["expired"]] == ["b50", "b40", "b30"]
+        assert run.body["data"]["counts"]["deleted"] == 3
+        assert account.backup_ids(PROJECT) == {"b20", "b10"}
+        assert {call.headers["X-Security-Token"] for call in account.calls} == {
+            account.account.access_keys[KEY].security_token
+        }
+        assert all(f"Access={KEY}," in call.headers["Authorization"] for call in account.calls)
+
+    def test_a_key_that_is_rotated_between_two_runs_is_used_at_once_and_none_is_kept(
+        self, account: Simulator, planning: Mapping[str, str]
+    ) -> None:
+        first = account.account.access_keys[KEY]
+        second = AccessKey("SECONDAGENCYKEY00001", "the-second-secret", "the-second-token")
+        with running_planner({**planning, "REAPER_PLANNER_MODE": "sweep"}, account) as (platform, function):
+            runs = [platform.invoke(timer_event(datetime.now(UTC)))]
+            account.account.access_keys = {second.access: second}
+            add(account, "b60", 60)
+            before = account.count()
+            platform.keys = lambda: key_headers(second)
+            runs.append(platform.invoke(timer_event(datetime.now(UTC) + timedelta(seconds=1))))
+            told = function.output + json.dumps([run.payload for run in runs])
+
+        assert [run.failed for run in runs] == [None, None]
+        assert account.backup_ids(PROJECT) == {"b20", "b10"}
+        assert all(f"Access={second.access}," in call.headers["Authorization"] for call in account.calls[before:])
+        secrets = [*key_headers(first).values(), *key_headers(second).values()]
+        assert [secret for secret in secrets if secret in told] == []
+
+    def test_until_it_is_switched_on_a_run_only_reports(self, account: Simulator, planning: Mapping[str, str]) -> None:
+        with running_planner(planning, account) as (platform, _):
+            run = platform.invoke(timer_event(datetime.now(UTC)))
+
+        assert run.body["data"]["mode"] == "report"
+        assert len(run.body["data"]["expired"]) == 3
+        assert account.count("DELETE") == 0
+
+    @pytest.mark.parametrize("missing", ["X-CFF-Security-Access-Key", "X-CFF-Security-Token"])
+    def test_without_a_whole_key_nothing_is_called(
+        self, account: Simulator, planning: Mapping[str, str], missing: str
+    ) -> None:
+        with running_planner({**planning, "REAPER_PLANNER_MODE": "sweep"}, account) as (platform, _):
+            platform.keys = lambda: {**key_headers(account.account.access_keys[KEY]), missing: "null"}
+            run = platform.invoke(timer_event(datetime.now(UTC)))
+
+        assert run.status == 503
+        assert problem(run)["error_code"] == "AGENCY_KEY_MISSING"
+        assert account.calls == []
+
+    def test_a_run_that_is_repeated_is_one_plan(self, account: Simulator, planning: Mapping[str, str]) -> None:
+        account.fault(Fault(method="GET", status=500))
+        with running_planner({**planning, "REAPER_PLANNER_MODE": "sweep"}, account) as (platform, _):
+            body = timer_event(datetime.now(UTC))
+            runs = platform.invoke_async(body)
+            again = platform.invoke(body)
+
+        assert [run.failed is None for run in runs] == [False, True]
+        assert again.body["id"] == runs[-1].body["id"]
+        assert again.body["data"]["expired"] == []
+        assert account.backup_ids(PROJECT) == {"b20", "b10"}
+
+    def test_a_run_that_comes_hours_late_does_nothing(self, account: Simulator, planning: Mapping[str, str]) -> None:
+        with running_planner({**planning, "REAPER_PLANNER_MODE": "sweep"}, account) as (platform, _):
+            run = platform.invoke(timer_event(datetime.now(UTC) - timedelta(hours=2)))
+
+        assert run.failed is None
+        assert run.body["data"]["skipped"] == "stale_tick"
+        assert account.calls == []
+
+
+class TestLargeDeployment:
+    """The planner publishes, EventGrid calls the reaper, the reaper publishes results on the same channel."""
 
     @pytest.fixture
-    def backups(self, simulator: Simulator) -> Iterator[list[Backup]]:
-        made = [
-            Backup(id=f"{number:032x}br07", project_id=PROJECT, instance_id=f"{number % 5:032x}in07")
-            for number in range(200)
-        ]
-        for backup in made:
-            simulator.add(backup)
-        yield made
+    def planner(self, account: Simulator, planning: Mapping[str, str]) -> Iterator[FunctionGraph]:
+        env = {**planning, **with_channel(account), "REAPER_EVENTGRID_SOURCE": REQUESTS}
+        with running_planner({**env, "REAPER_PLANNER_MODE": "publish"}, account) as (platform, _):
+            yield platform
 
-    def test_loses_nothing_and_deletes_nothing_else(
-        self, run: RunFunction, settings: Mapping[str, str], simulator: Simulator, backups: list[Backup]
+    @pytest.fixture
+    def reaper(self, run: RunFunction, settings: Mapping[str, str], simulator: Simulator) -> FunctionGraph:
+        return on_platform(run({**settings, **with_channel(simulator), "REAPER_GUARDS": "strict",
+                                "REAPER_ALLOWED_PROJECT_IDS": PROJECT}), simulator)  # fmt: skip
+
+    def test_what_has_expired_goes_from_the_planner_over_the_channel_to_the_reaper(
+        self, planner: FunctionGraph, reaper: FunctionGraph, account: Simulator
     ) -> None:
-        kept = simulator.backup_ids(PROJECT) - {backup.id for backup in backups}
+        planned = planner.invoke(timer_event(datetime.now(UTC)))
+        by_planner = account.count("DELETE")
+        requests = subscribed(account)
+        runs = [reaper.invoke(request) for request in requests]
+
+        assert planned.failed is None
+        assert by_planner == 0
+        assert [request["data"]["backup_id"] for request in requests] == ["b50", "b40", "b30"]
+        assert [run.failed for run in runs] == [None] * 3
+        assert account.backup_ids(PROJECT) == {"b20", "b10"}
+        results = [event for event in events(account) if event["source"] == RESULTS]
+        assert [(event["type"], event["subject"]) for event in results] == [
+            (DELETED, "b50"), (DELETED, "b40"), (DELETED, "b30")
+        ]  # fmt: skip
+        assert [event["type"] for event in events(account) if event["source"] == REQUESTS][-1] == PLANNED
+        assert [fault for event in events(account) for fault in schema_faults(whole(event))] == []
+
+    def test_a_request_that_expired_on_its_way_deletes_nothing(
+        self, planner: FunctionGraph, reaper: FunctionGraph, account: Simulator
+    ) -> None:
+        planner.invoke(timer_event(datetime.now(UTC)))
+        request = subscribed(account)[0]
+        assert "expirytime" not in request  # EventGrid may not keep it: the data has it
+        past = {"expirytime": "2020-01-01T00:00:00Z"}
+        late = {**request, "data": {**request["data"], "extensions": {**request["data"]["extensions"], **past}}}
+
+        run = reaper.invoke(late)
+
+        assert run.failed is None
+        assert events(account)[-1]["data"]["reason"] == "stale_event"
+        assert request["data"]["backup_id"] in account.backup_ids(PROJECT)
+
+    def test_a_request_that_eventgrid_does_not_take_fails_the_planner_s_run_and_comes_again(
+        self, planner: FunctionGraph, account: Simulator
+    ) -> None:
+        account.fault(Fault(method="POST", path="/events$", status=200, body=nothing_taken("x")))
+
+        runs = planner.invoke_async(timer_event(datetime.now(UTC)))
+
+        assert [run.failed is None for run in runs] == [False, True]
+        assert problem(runs[0])["error_code"] == "SINK_REFUSED"
+        assert [each["data"]["backup_id"] for each in subscribed(account)] == ["b50", "b40", "b30"]
+
+
+def subscribed(simulator: Simulator) -> list[dict[str, Any]]:
+    """What the subscription of the Terraform hands on: expired backups of one source, and nothing else."""
+    return [handed_on(event) for event in events(simulator) if (event["source"], event["type"]) == (REQUESTS, EXPIRED)]
+
+
+class TestRedelivery:
+    """200 expired backups; a fifth of the runs are cut or meet a fault; three retries at most; then the next timer."""
+
+    @pytest.mark.parametrize("mode", ["sweep", "publish"])
+    def test_loses_nothing_and_deletes_nothing_else(
+        self,
+        run: RunFunction,
+        settings: Mapping[str, str],
+        planning: Mapping[str, str],
+        simulator: Simulator,
+        mode: str,
+    ) -> None:
+        simulator.account.backups.clear()
+        for number in range(210):
+            add(simulator, f"b{number:03}", 2 + number, f"{number % 5:032x}in07")
+        kept = {f"b{number:03}" for number in range(10)}  # the newest two of each of five instances
+        expired = simulator.backup_ids(PROJECT) - kept
         dice = Random(7)
-        platform = on_platform(run({**settings, **with_channel(simulator)}), simulator)
-        platform.cut = lambda: dice.random() < 0.1
+        reaper = on_platform(run({**settings, **with_channel(simulator)}), simulator)
+        reaper.cut = lambda: dice.random() < 0.1
         simulator.fault(
             Fault(method="DELETE", rate=0.05, times=None, status=503),
             Fault(method="DELETE", rate=0.05, times=None, drop=True, takes_effect=True),
             Fault(method="POST", rate=0.05, times=None, status=200, body=nothing_taken("x")),
         )
-        ticks, dead = 0, set()
-        while expired := [backup for backup in backups if backup.id in simulator.backup_ids(PROJECT)]:
-            ticks += 1
-            assert ticks < 10
-            for backup in expired:  # what the planner publishes on each tick
-                data = {"project_id": PROJECT, "backup_id": backup.id}
-                platform.invoke_async(delivered(id=f"{ticks}-{backup.id}", data=data))
-            dead |= {message["request_payload"]["data"]["backup_id"] for message in platform.dead}
+        source = REQUESTS if mode == "publish" else RESULTS
+        env = {**planning, **with_channel(simulator), "REAPER_EVENTGRID_SOURCE": source}
+        dead: set[str] = set()
+        with running_planner({**env, "REAPER_PLANNER_MODE": mode}, simulator) as (planner, _):
+            for tick in range(20):
+                planner.invoke_async(timer_event(datetime.now(UTC) + timedelta(seconds=tick)))
+                requests = subscribed(simulator)
+                simulator.account.channels[CHANNEL].events[:] = [
+                    event for event in events(simulator) if event["type"] != EXPIRED
+                ]
+                for request in requests:
+                    reaper.invoke_async(request)
+                dead |= {message["request_payload"]["data"]["backup_id"] for message in reaper.dead}
+                if simulator.backup_ids(PROJECT) == kept:
+                    break
 
         told = {event["data"]["backup_id"] for event in events(simulator) if event["type"] == DELETED}
         assert simulator.backup_ids(PROJECT) == kept
-        assert {backup.id for backup in backups} - told <= dead  # no outcome is lost: it is told, or a dead letter
-        assert len(told | dead) == len(backups)
+        if mode == "publish":
+            assert expired - told <= dead  # no outcome is lost: it is told, or a dead letter
+            assert told | dead == expired

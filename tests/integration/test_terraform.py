@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import pytest
 
+from function.config import Config
 from function.events.contract import EXPIRED
+from function.planner_settings import PlannerSettings
 from simulator.processes import ROOT
 from tests.container import read_dockerfile
 from tests.terraform.harness import MODULE, Terraform, why_not
@@ -273,6 +275,24 @@ class TestFunctions:
         for function in functions(large_off):
             assert len(environment(function)) <= 20
             assert len(function["user_data"]) <= 2048
+
+    @pytest.mark.parametrize("deployment", ["small", "large", "small_off", "large_off"])
+    def test_the_functions_start_with_their_variables(
+        self, request: pytest.FixtureRequest, tmp_path: Path, deployment: str
+    ) -> None:
+        policy = tmp_path / "policy.toml"
+        example = (ROOT / "examples" / "retention.toml").read_text()
+        made = request.getfixturevalue(deployment)
+        for function in functions(made):
+            env = {**environment(function), "REAPER_POLICY_FILE": str(policy)}
+            allowed = env["REAPER_ALLOWED_PROJECT_IDS"].split(",")
+            policy.write_text(example.replace(PROJECT, allowed[0]))
+            config, settings = PlannerSettings.from_env(env)
+
+            assert config == Config.from_env(env)  # one environment serves both
+            assert config.platform == "functiongraph"
+            assert settings.mode == env["REAPER_PLANNER_MODE"]
+            assert (config.sink is not None) is deployment.startswith("large")
 
     def test_the_function_ends_before_the_platform_ends_it(self, large: dict[str, Any]) -> None:
         planner, reaper = large[f"{FUNCTION}.planner"], large[f"{FUNCTION}.reaper[0]"]

@@ -14,12 +14,14 @@ from function.delivery import AgencyKey, Delivery
 from function.door import Reply
 from function.errors import ApiDeniedError, ApiUnavailableError, NotAnEventError, SinkError
 from function.events.binding import Event
-from function.events.contract import DUE
 from function.events.eventgrid import ENDPOINTS, EventGrid
+from function.events.planning import DUE
 from function.exchange import Answer, Request
 from function.functiongraph import FunctionGraph
+from function.tally import MAX_REPORTED, Tally, report_facts
 from simulator.eventgrid import handed_on
 from simulator.functiongraph import timer_event
+from tests.planning import AS_OF, DAY, made, plan, policy, policy_file
 
 PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 NOW: Final = datetime(2026, 11, 27, 2, 0, tzinfo=UTC)
@@ -396,6 +398,23 @@ class TestEventGrid:
     def test_without_a_project_there_is_no_channel(self) -> None:
         with pytest.raises(SinkError, match="X-CFF-Project-Id"):
             published(says(TAKEN), home_project_id=None)
+
+    def test_the_largest_report_fits_into_an_event(self) -> None:
+        many = range(2 * MAX_REPORTED)
+        backups = [
+            made(AS_OF - (3 + age) * DAY, id=f"{number:03}{age:029}br07", instance_id=f"{number:032}in07")
+            for number in many
+            for age in range(3)
+        ]
+        absent = policy(name="q" * 64, instances=tuple(f"{number:032}in99" for number in many))
+        planned = plan(backups, policy_file(policy(name="p" * 64), absent))
+        tally = Tally(left=list(planned.expired()), stopped="x" * 1000)
+
+        facts = report_facts(planned, False, tally, planned.counts())
+        [(request, _)] = published(says(TAKEN), data=facts)
+
+        assert [len(facts[name]) for name in ("groups", "expired", "left", "absent_instances")] == [MAX_REPORTED] * 4  # type: ignore[arg-type]
+        assert len(request.body or b"") < 60_000
 
     def test_every_region_with_eventgrid_has_its_host(self) -> None:
         assert len(ENDPOINTS) == 10
