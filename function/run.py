@@ -29,6 +29,8 @@ from .tally import Expired, Tally, report_facts
 MAX_TICK_AGE: Final = timedelta(hours=1)
 ATTEMPTS: Final = 2  # for each deletion of a sweep: the second finds out what the first could not see
 
+Told = tuple[Expired, dict[str, str], dict[str, object]]  # an expired backup, and its event's attributes and data
+
 log = logging.getLogger("backup-reaper")
 
 
@@ -117,47 +119,39 @@ class Planner:
         as_of = tick.time or delivery.now
         plan, moved = self.make_plan(as_of, delivery)
         _log_plan(plan)
-        expired = plan.expired()
-        tally = Tally()
+        tally, events = Tally(), [(each, *self._event(each, tick, as_of)) for each in plan.expired()]
         if mode == "publish" and self.publish:
-            self._hand_over(self.publish, expired, tick, as_of, delivery, tally)
+            self._hand_over(self.publish, events, delivery, tally)
         if mode == "sweep":
-            self._sweep(expired, tick, as_of, delivery, tally)
+            self._sweep(events, delivery, tally)
         counts = {**plan.counts(), **tally.acted, "left": len(tally.left)}
         return Planned(mode=mode, counts=counts), report_facts(plan, moved, tally, counts)
 
-    def _hand_over(
-        self,
-        publish: Publish,
-        expired: Sequence[Expired],
-        tick: Tick,
-        as_of: datetime,
-        delivery: Delivery,
-        tally: Tally,
-    ) -> None:
+    def _hand_over(self, publish: Publish, events: Sequence[Told], delivery: Delivery, tally: Tally) -> None:
         """Hand the expired backups to the broker, oldest first, each acknowledged before the next.
 
         Raises:
             SinkError: the sink refused one; the tick comes again, with the same ids.
         """
-        for each in expired:
-            publish(*self._event(each, tick, as_of), delivery.part(self.call_seconds))
+        for _, attributes, data in events:
+            publish(attributes, data, delivery.part(self.call_seconds))
             tally.add("published")
 
-    def _sweep(self, expired: Sequence[Expired], tick: Tick, as_of: datetime, delivery: Delivery, tally: Tally) -> None:
+    def _sweep(self, events: Sequence[Told], delivery: Delivery, tally: Tally) -> None:
         """Delete the expired backups, oldest first. What has no final outcome is tried once more at the end."""
-        tally.left = list(expired)
+        todo = list(events)
         for _ in range(ATTEMPTS):
             tally.stopped = None
-            tally.left = [each for each in tally.left if not self._delete(each, tick, as_of, delivery, tally)]
+            todo = [each for each in todo if not self._delete(each, delivery, tally)]
+        tally.left = [expired for expired, _, _ in todo]
 
-    def _delete(self, expired: Expired, tick: Tick, as_of: datetime, delivery: Delivery, tally: Tally) -> bool:
+    def _delete(self, told: Told, delivery: Delivery, tally: Tally) -> bool:
         """Whether the deletion of one backup has a final outcome, and its result is published."""
         if delivery.left() < self.call_seconds:
             tally.stopped = "the time for this run is over"
         if tally.stopped:
             return False
-        attributes, data = self._event(expired, tick, as_of)
+        _, attributes, data = told
         part = delivery.part(self.call_seconds)
         part.event = EventName(id=attributes["id"], source=attributes["source"], type=attributes["type"])
         outcome, error = self._carry_out(Event(attributes, data, "structured"), part)
@@ -165,10 +159,10 @@ class Planner:
         self.observe(Record(delivery=part, outcome=outcome, error=error, status=None, seconds=seconds))
         if error and (error.needs_operator or isinstance(error, SinkError)):
             tally.stopped = str(error)
-        if outcome and not error:
-            tally.add(type(outcome).__name__.lower())
-            return True
-        return False
+        if error or not outcome:
+            return False
+        tally.add(type(outcome).__name__.lower())
+        return True
 
     def _carry_out(self, event: Event, part: Delivery) -> tuple[Outcome | None, NotFinalError | None]:
         """As the reaper does with a delivery of this event."""
