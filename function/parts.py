@@ -1,6 +1,6 @@
 """The objects that both functions are made of, from one configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -17,10 +17,14 @@ from .cloud.credentials import (
 )
 from .cloud.engines import ENGINES
 from .config import FUNCTIONGRAPH, Config, SinkSettings
+from .delivery import Delivery
 from .door import Http, Platform, Publish
 from .events.sink import Sink
+from .exchange import Answer, Request
 from .reaper import Reaper
 from .transport import Transport
+
+Exchange = Callable[[Request, Delivery], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Parts:
         publish: delivers events elsewhere; None to reply with them.
     """
 
+    exchange: Exchange
     clients: Mapping[str, BackupClient]
     publish: Publish | None
     platform: Platform
@@ -52,6 +57,7 @@ def make_parts(config: Config) -> Parts:
         for name, endpoint in config.endpoints.items()
     }
     return Parts(
+        exchange=transport.exchange,
         clients=clients,
         publish=_make_publish(config, credential, transport),
         platform=_make_platform(config),

@@ -73,16 +73,23 @@ class Planner:
         )
 
     def settle(self, event: Event, delivery: Delivery) -> tuple[Planned, dict[str, str], dict[str, object]]:
+        """Carry out what a tick's event asks for.
+
+        Raises:
+            NotAnEventError: its type is not accepted.
+            NotFinalError: as `carry_out`.
+        """
+        return self.carry_out(read_tick(event, self.tick_types), delivery)
+
+    def carry_out(self, tick: Tick, delivery: Delivery) -> tuple[Planned, dict[str, str], dict[str, object]]:
         """Carry out what a tick asks for.
 
         Returns:
             What was done, and the attributes and the data of the report.
 
         Raises:
-            NotAnEventError: its type is not accepted.
             NotFinalError: a list is unclear, the tick is ahead of our clock, or the sink refuses.
         """
-        tick = read_tick(event, self.tick_types)
         mode: Mode = "report" if tick.dry_run or self.reaper.policy.dry_run else self.mode
         if why := _refuse_stale(tick, delivery.now):
             planned = Planned(mode=mode, skipped="stale_tick")
@@ -93,8 +100,13 @@ class Planner:
         report = write_report(tick, data, source=self.source, now=delivery.now, trace=delivery.trace)
         return planned, *report
 
-    def make_plan(self, as_of: datetime, delivery: Delivery) -> tuple[Plan, bool]:
+    def make_plan(
+        self, as_of: datetime, delivery: Delivery, tell: Callable[[], None] = lambda: None
+    ) -> tuple[Plan, bool]:
         """The plan for a moment, and whether a list moved while it was read.
+
+        Args:
+            tell: called before each page is read.
 
         Raises:
             NotFinalError: a list is unclear, or our clock is off.
@@ -102,6 +114,7 @@ class Planner:
         parts: list[Delivery] = []
 
         def begin() -> Delivery:
+            tell()
             parts[:] = [delivery.part(self.call_seconds)]
             return parts[0]
 

@@ -1,0 +1,303 @@
+"""The command line as a process: plan, sweep and doctor against the simulator."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from simulator import Fault, Simulator
+from simulator.processes import ROOT
+from tests.deliverer import PROJECT
+from tests.integration.test_planner import INSTANCE, OTHER_INSTANCE, POLICY, backup
+
+DAY: Final = timedelta(days=1)
+
+
+@pytest.fixture
+def account(simulator: Simulator) -> Simulator:
+    """Four backups of one instance, of which two expire, and two of another."""
+    simulator.account.backups.clear()
+    for age in (40, 30, 20, 10):
+        simulator.add(backup(f"b{age}", age))
+    for age in (90, 80):
+        simulator.add(backup(f"o{age}", age, instance_id=OTHER_INSTANCE))
+    return simulator
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """The policy file."""
+    file = tmp_path / "retention.toml"
+    file.write_text(POLICY)
+    return file
+
+
+def command(*arguments: str | Path, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """The command line, with exactly this environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "function", *map(str, arguments)],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+
+
+class TestPlan:
+    def test_shows_what_is_kept_and_what_has_expired_and_changes_nothing(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        before = account.backup_ids(PROJECT)
+
+        done = command("plan", "--policy", policy, env=settings)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        assert [line.split()[2] for line in done.stdout.splitlines() if line.endswith("expired: no_rule")] == [
+            "b30",
+            "b40",
+        ]
+        assert "\x1b" not in done.stdout
+        assert account.backup_ids(PROJECT) == before
+
+    def test_is_written_for_programs(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
+        plan = json.loads(command("plan", "--json", env={**settings, "REAPER_POLICY_FILE": str(policy)}).stdout)
+
+        verdicts = {each["backup_id"]: each["verdict"] for group in plan["groups"] for each in group["backups"]}
+        assert verdicts == {"b40": "expired", "b30": "expired"} | dict.fromkeys(["b20", "b10", "o90", "o80"], "keep")
+        assert plan["counts"]["expired"] == 2
+
+    def test_of_a_saved_list_needs_no_credential(self, policy: Path, tmp_path: Path) -> None:
+        items = [{**backup(f"b{age}", age).to_json(), "type": "manual"} for age in (40, 30, 20)]
+        saved = tmp_path / "list.json"
+        saved.write_text(json.dumps({"backups": items, "total_count": 3}))
+
+        plan = command("plan", "--policy", policy, "--backups", saved, "--json", env={})
+        later = command(
+            "plan", "--policy", policy, "--backups", saved, "--as-of", "2020-01-01T00:00:00Z", "--json", env={}
+        )
+
+        assert (plan.returncode, plan.stderr) == (0, "")
+        assert json.loads(plan.stdout)["counts"]["expired"] == 1
+        assert json.loads(later.stdout)["counts"]["expired"] == 0  # all of them are in its future
+
+    def test_is_a_page(self, account: Simulator, settings: Mapping[str, str], policy: Path, tmp_path: Path) -> None:
+        page = tmp_path / "plan.html"
+
+        done = command("plan", "--policy", policy, "--html", page, env=settings)
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", f"The plan is in {page}\n")
+        assert page.read_text().startswith("<!doctype html>")
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["plan"], "REAPER_POLICY_FILE must be set"),
+            (["plan", "--policy", "nowhere.toml"], "REAPER_POLICY_FILE nowhere.toml cannot be read: No such file"),
+            (["plan", "--policy", "POLICY", "--as-of", "tomorrow"], "--as-of is not an RFC 3339 timestamp"),
+            (["plan", "--policy", "POLICY", "--backups", "nowhere.json"], "nowhere.json cannot be read: No such file"),
+            (["plan", "--policy", "POLICY", "--backups", "POLICY"], "is not a saved answer of the list API: "),
+            (["plan", "--backups", "POLICY"], "name the policy file with --policy"),
+            (["plan", "--policy", "POLICY", "--html", "/nowhere/x.html"], "/nowhere/x.html cannot be written: No such"),
+            (
+                ["plan", "--policy", "POLICY", "--backups", "POLICY", "--engine", "rds"],
+                "the policy names 0 projects of rds",
+            ),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_says_what_to_change_and_ends_with_2(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, arguments: list[str], says: str
+    ) -> None:
+        done = command(*(str(policy) if each == "POLICY" else each for each in arguments), env=settings)
+
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+
+    def test_of_a_list_that_is_unclear_is_a_fault(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        account.fault(Fault(method="GET", status=200, body={"backups": []}))
+
+        done = command("plan", "--policy", policy, env=settings)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "UNCLEAR_LIST" in done.stderr
+
+
+class TestSweep:
+    def test_without_confirm_is_plan(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
+        before = account.backup_ids(PROJECT)
+
+        done = command("sweep", "--policy", policy, env=settings)
+
+        assert done.returncode == 0
+        assert "expired: no_rule" in done.stdout
+        assert done.stderr == "Nothing was deleted. To delete what has expired, add --confirm\n"
+        assert account.backup_ids(PROJECT) == before
+
+    def test_deletes_what_has_expired(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
+        done = command("sweep", "--policy", policy, "--confirm", env=settings)
+
+        assert done.returncode == 0
+        assert done.stdout == "6 backups, 2 expired: 2 deleted, 0 skipped, 0 failed, 0 left\n"
+        assert account.backup_ids(PROJECT) == {"b20", "b10", "o90", "o80"}
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [line["backup.id"] for line in lines if line.get("outcome") == "deleted"] == ["b40", "b30"]
+
+    def test_obeys_the_reaper_s_guards(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
+        before = account.backup_ids(PROJECT)
+
+        done = command("sweep", "--policy", policy, "--confirm", env={**settings, "REAPER_MIN_AGE_DAYS": "35"})
+
+        assert done.stdout == "6 backups, 2 expired: 1 deleted, 1 skipped, 0 failed, 0 left\n"
+        assert account.backup_ids(PROJECT) == before - {"b40"}
+
+    @pytest.mark.parametrize(
+        ("setting", "code", "says"),
+        [
+            ({"REAPER_DRY_RUN": "true"}, 0, "Nothing was deleted: REAPER_DRY_RUN is true"),
+            ({"REAPER_PAUSED": "true"}, 2, "REAPER_PAUSED is true: nothing is deleted"),
+        ],
+        ids=str,
+    )
+    def test_deletes_nothing_where_the_settings_forbid_it(
+        self,
+        account: Simulator,
+        settings: Mapping[str, str],
+        policy: Path,
+        setting: Mapping[str, str],
+        code: int,
+        says: str,
+    ) -> None:
+        done = command("sweep", "--policy", policy, "--confirm", env={**settings, **setting})
+
+        assert done.returncode == code
+        assert says in done.stdout + done.stderr
+        assert account.count("DELETE") == 0
+
+    def test_says_what_it_left_and_ends_with_1(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        account.fault(*[Fault(method="DELETE", path="b30", status=503) for _ in range(2)])
+
+        done = command("sweep", "--policy", policy, "--confirm", env=settings)
+
+        assert done.returncode == 1
+        assert done.stdout.splitlines() == [
+            "6 backups, 2 expired: 1 deleted, 0 skipped, 0 failed, 1 left",
+            "What is left has no final outcome yet: run sweep again",
+        ]
+
+
+class TestDoctor:
+    def test_of_a_good_set_up_says_ok_to_each_thing(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        before = account.backup_ids(PROJECT)
+
+        done = command("doctor", env={**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 4
+        assert "the list can be read, 6 manual backups" in done.stdout
+        assert account.backup_ids(PROJECT) == before
+        assert account.count("DELETE") == 0
+
+    def fails(self, env: Mapping[str, str]) -> list[str]:
+        """The findings that are not ok."""
+        done = command("doctor", env=env)
+        assert (done.returncode, done.stderr) == (1, "")
+        return [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+
+    def test_names_each_fault_of_the_configuration(self, settings: Mapping[str, str]) -> None:
+        (failure,) = self.fails({**settings, "REAPER_KEEP_LATEST": "3"})
+
+        assert failure.endswith("REAPER_KEEP_LATEST is not a setting of this function. Did you mean REAPER_KEEP_LAST?")
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [
+            ({"REAPER_API_ENDPOINT": "http://127.0.0.1:9"}, "Check HW_REGION_NAME or REAPER_API_ENDPOINT, the network"),
+            ({"HW_AUTH_TOKEN": "wrong"}, "Correct the credential: it is not accepted"),
+        ],
+        ids=str,
+    )
+    def test_says_what_to_correct(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, wrong: Mapping[str, str], says: str
+    ) -> None:
+        (failure, *_) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy), **wrong})
+
+        assert says in failure
+
+    def test_says_which_permission_is_missing(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        denied = {"error_code": "DBS.200010", "error_msg": "not authorized"}
+        account.fault(Fault(method="GET", status=403, body=denied))
+
+        (failure, *_) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert "Give the credential the permission to list the backups of the whole project" in failure
+
+    def test_says_that_the_host_is_wrong(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
+        account.fault(Fault(method="GET", status=404, body={"error_code": "APIGW.0101", "error_msg": "no such API"}))
+
+        (failure, *_) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert "Correct HW_REGION_NAME or REAPER_API_ENDPOINT: this API is not there" in failure
+
+    @pytest.mark.parametrize(("minutes", "where"), [(20, "behind"), (-20, "ahead of")])
+    def test_says_how_far_the_clock_is_off(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, minutes: int, where: str
+    ) -> None:
+        account.advance(minutes * 60)
+
+        failures = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert f"clock: ours is 20 minutes {where} the API's. Set this machine's clock" in failures[0]
+
+    def test_says_which_instance_is_not_there(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        policy.write_text(POLICY.replace('"*"', f'"{INSTANCE}", "{INSTANCE[:-1]}8"'))
+
+        (failure,) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert f"it names instance {INSTANCE[:-1]}8, but taurusdb in project {PROJECT} has no manual backup" in failure
+
+    def test_says_which_limit_to_raise(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
+        policy.write_text(POLICY + "[limits]\nmax_expired = 1\n")
+
+        (failure,) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert failure == f"FAIL  policy: instance {INSTANCE} is over a limit. To allow it, set max_expired = 2"
+
+    def test_says_that_the_sink_does_not_answer(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        sink = "http://127.0.0.1:9/the-path-is-a-secret"
+
+        (failure,) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy), "K_SINK": sink})
+
+        assert "Check K_SINK, and whether what it names is up" in failure
+        assert "the-path-is-a-secret" not in failure
+
+    def test_sends_no_event_to_a_sink_that_answers(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        done = command(
+            "doctor", env={**settings, "REAPER_POLICY_FILE": str(policy), "K_SINK": f"{account.url}/x?key=1"}
+        )
+
+        assert f"ok    sink: {account.url} answers" in done.stdout
+        assert "POST" not in {call.method for call in account.calls}
