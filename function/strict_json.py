@@ -2,10 +2,15 @@
 
 import json
 import math
+import re
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final
 
 MAX_NUMBER_CHARS: Final = 400  # a double needs fewer, and int() takes quadratic time
+MAX_SEPARATORS: Final = 20_000  # the longest page, 100 backups with some 25 members each, needs less than half
+LARGE_BYTES: Final = 1 << 14
 MAX_DEPTH: Final = 100  # deeper values could be read, but not written again further down the stack
 
 
@@ -18,6 +23,13 @@ def read_json(text: bytes) -> object:
     Raises:
         ValueError: its message says what is wrong, and never shows what was read.
     """
+    if len(text) > MAX_SEPARATORS and sum(map(text.count, (b",", b":", b"[", b"{"))) > MAX_SEPARATORS:
+        raise ValueError(f"it holds too much: more than {MAX_SEPARATORS} commas, colons and brackets")
+    with _TURN if len(text) > LARGE_BYTES else nullcontext():
+        return _read(text)
+
+
+def _read(text: bytes) -> object:
     try:
         decoded = text.decode()
         if decoded.startswith("\ufeff"):
@@ -25,7 +37,7 @@ def read_json(text: bytes) -> object:
         value: object = _DECODER.decode(decoded)
         if decoded.count("[") + decoded.count("{") > MAX_DEPTH:  # otherwise it cannot be that deep
             _refuse_depth(value)
-        if "\\u" in decoded:  # only an escape can hold half of a surrogate pair
+        if _SURROGATE.search(decoded):  # only an escape can hold half of a surrogate pair
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: byte {error.start} is wrong") from None
@@ -54,7 +66,7 @@ def _refuse_depth(value: object) -> None:
 
 
 def _refuse_constant(_: str) -> object:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _number(convert: Callable[[str], float]) -> Callable[[str], float]:
@@ -69,3 +81,5 @@ def _number(convert: Callable[[str], float]) -> Callable[[str], float]:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_number(int), parse_float=_number(float)
 )
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_TURN: Final = threading.Lock()  # large texts are read one after the other: many at once fill the memory

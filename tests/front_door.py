@@ -191,7 +191,7 @@ def _at_the_function() -> Iterator[Row]:
     )
     yield Row(
         "an envelope that is not JSON, or has a member twice, half a surrogate pair, NaN, a number over 400 characters,"
-        " over 100 levels",
+        " over 100 levels, over 20000 commas, colons and brackets",
         envelope(b'{"id": "1", "id": "2"}'),
         400,
         "the body is not JSON:",

@@ -1,4 +1,4 @@
-"""Who may come again and who may not, DESIGN §4."""
+"""What keeps a delivery from an outcome: which errors are retried, and which need an operator."""
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,11 @@ def test_what_is_not_final_tells_what_the_api_said(kind: type[NotFinalError]) ->
     assert str(error) == "CODE: text"
     assert (error.error_code, error.error_msg) == ("CODE", "text")
     assert (error.http_status, error.retry_after, error.request_id) == (503, "7", "r1")
+
+
+@pytest.mark.parametrize("kind", [ApiUnavailableError, ApiDeniedError, UndecidedError, SinkError])
+def test_only_what_was_denied_needs_an_operator(kind: type[NotFinalError]) -> None:
+    assert kind.needs_operator is (kind is ApiDeniedError)
 
 
 def test_what_the_api_did_not_say_is_none() -> None:

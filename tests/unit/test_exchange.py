@@ -1,6 +1,8 @@
 """The seam to the outside: what a request shows, and how strictly JSON and `Retry-After` are read."""
 
 import json
+import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -9,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from function.exchange import MAX_TEXT_CHARS, Request, bounded, is_loopback, read_retry_after
-from function.strict_json import MAX_DEPTH, MAX_NUMBER_CHARS, read_json
+from function.strict_json import LARGE_BYTES, MAX_DEPTH, MAX_NUMBER_CHARS, MAX_SEPARATORS, read_json
 from tests.strategies import any_bytes, json_texts, json_values, secrets
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -38,7 +40,7 @@ def test_more_headers_make_another_request_and_leave_the_first_as_it_was() -> No
 
 @pytest.mark.parametrize(
     ("url", "expected"),
-    [  # DESIGN §5 REAPER_API_ENDPOINT: loopback is an address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3) or `localhost`
+    [  # loopback is an address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3) or `localhost`
         ("http://127.0.0.1:8080", True),
         ("http://127.8.9.10", True),
         ("http://[::1]:8080", True),
@@ -177,7 +179,7 @@ def test_a_byte_order_mark_is_called_by_its_name(text: bytes) -> None:
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("form", ["{}", "[{}]", '{{"a": {}}}'])
 def test_what_is_no_number_in_json_is_refused(constant: str, form: str) -> None:
-    with pytest.raises(ValueError, match=r"^NaN and Infinity are no JSON$"):
+    with pytest.raises(ValueError, match=r"^NaN and Infinity are not JSON$"):
         read_json(form.format(constant).encode())
 
 
@@ -201,8 +203,59 @@ def test_a_whole_surrogate_pair_is_one_character() -> None:
     assert read_json(rb'"\ud83d\ude00"') == "\U0001f600"
 
 
+@given(st.integers(1, 9), st.sampled_from(["0,", "[],", '{"":0},', '",:[{",', '"\\u00e9:",']))
+def test_json_that_holds_too_much_is_refused_unread(size: int, unit: str) -> None:
+    """Commas, colons and opening brackets are counted wherever they stand: no value is without one."""
+    each = len(re.findall("[,:[{]", unit))
+    most = (MAX_SEPARATORS - 1) // each
+    large, larger = (f"[{unit * (most - size)}{unit * more}0]" for more in (size, size + each))
+
+    assert read_json(large.encode()) == json.loads(large)
+    with pytest.raises(ValueError, match=r"^it holds too much: more than \d+ commas, colons and brackets$"):
+        read_json(larger.encode())
+
+
+def test_the_longest_page_of_the_api_is_read_with_room_to_spare() -> None:
+    """https://support.huaweicloud.com/intl/en-us/api-taurusdb/: at most 100 backups, each with all its members."""
+    backup = {
+        "id": "1fe4feaab48f11e6654hfa163eba87e4b66",
+        "name": "x" * 64,
+        "begin_time": "2026-03-01T12:00:00+0800",
+        "end_time": "2026-03-01T12:10:00+0800",
+        "status": "COMPLETED",
+        "type": "manual",
+        "size": 100_000,
+        "datastore": {"type": "gaussdb-mysql", "version": "8.0"},
+        "instance_id": "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07",
+        "description": "a, b: c; " * 28,
+        **{f"another_member_{number}": "x" for number in range(15)},
+    }
+
+    page = json.dumps({"backups": [backup] * 100, "total_count": 1000}).encode()
+
+    assert read_json(page) == json.loads(page)
+    assert sum(map(page.count, (b",", b":", b"[", b"{"))) < 0.7 * MAX_SEPARATORS
+
+
+def test_large_texts_are_read_by_many_threads() -> None:
+    """One after the other: a refusal of one must not stop those that wait."""
+    good, bad = b'["' + b"x" * LARGE_BYTES + b'"]', b'["' + b"x" * LARGE_BYTES
+
+    def read(text: bytes) -> object:
+        try:
+            return read_json(text)
+        except ValueError as error:
+            return error
+
+    with ThreadPoolExecutor(8) as pool:
+        values = list(pool.map(read, [good, bad] * 20))
+
+    assert values[::2] == [json.loads(good)] * 20
+    assert all(isinstance(value, ValueError) for value in values[1::2])
+
+
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"\\u0061":', b"}]")])
-@pytest.mark.parametrize("depth", [20_000, 100_000])
+@pytest.mark.parametrize("depth", [1_100, 6_000])
 def test_deep_nesting_is_refused(opening: bytes, closing: bytes, depth: int) -> None:
     with pytest.raises(ValueError, match=r"^nested too deeply$"):
         read_json(opening * depth + b"1" + closing * depth)

@@ -1,0 +1,89 @@
+"""Answers that cost much to read, many at once: CPU and memory are within the deadline's promise too."""
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from function.strict_json import MAX_SEPARATORS
+from simulator import Fault, Simulator
+from simulator.processes import Running, run_function
+from tests.conftest import TOKEN
+from tests.deliverer import BACKUP, Reply, deliver, expired_event
+
+AT_ONCE: Final = 64
+DEADLINE: Final = 10.0
+SLACK: Final = 2.0
+MAX_PROCESS_BYTES: Final = 250 << 20
+MAX_BODY_BYTES: Final = 1 << 19  # what the transport takes
+
+NESTED: Final = '{"a":{"b":{"c":0}}},'  # the dearest that was found, both in time and in memory
+
+
+def filled(start: str, unit: str, end: str, *, separators: int = MAX_SEPARATORS) -> bytes:
+    """JSON with so many separators, the rest of what a body may hold filled with escapes: they are read twice."""
+    around = f'{start}"pad":"%s","filling":[%s0]{end}'
+    left = separators - len(re.findall(r"[,:\[{]", around))
+    filling = unit * (left // len(re.findall(r"[,:\[{]", unit)))
+    escapes = "\\u00e9" * ((MAX_BODY_BYTES - len(around) - len(filling)) // 6)
+    return (around % (escapes, filling)).encode()
+
+
+ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
+    "a deletion's, at the limit": ("DELETE", filled(f'{{"backup_id":"{BACKUP}",', NESTED, "}")),
+    "a refusal's, at the limit": ("DELETE", filled('{"error_code":"DBS.1","error_msg":"m",', NESTED, "}")),
+    "a list's, at the limit": ("GET", filled('{"total_count":1,"backups":[{"id":"x",', NESTED, "}]}")),
+    "over the limit": ("DELETE", b"[" + b'{"":0},' * (MAX_BODY_BYTES // 7 - 1) + b"0]"),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_64_of_the_dearest_answers_at_once_are_read_in_time_and_in_little_memory(
+    lasting_simulator: Simulator, what: str
+) -> None:
+    method, body = ANSWERS[what]
+    assert len(body) <= MAX_BODY_BYTES
+    settings = {
+        "REAPER_API_ENDPOINT": lasting_simulator.url,
+        "HW_AUTH_TOKEN": TOKEN,
+        "THREADS": str(AT_ONCE + 2),
+        "REAPER_DEADLINE_SECONDS": str(DEADLINE),
+    }
+    with run_function(settings) as running:
+        lasting_simulator.faults.replace([Fault(method=method, status=200, body=body)] * AT_ONCE)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            replies = list(pool.map(lambda _: deliver_one(running, read_first=method == "GET"), range(AT_ONCE)))
+
+        lasting_simulator.faults.replace()
+        print(
+            what,
+            sorted(round(r.seconds, 2) for r in replies)[-1],
+            {r.status for r in replies},
+            max(map(peak_bytes, processes(running.process.pid))) / 1e6,
+        )
+        print(
+            what, sorted(round(r.seconds, 2) for r in replies)[-1], max(map(peak_bytes, processes(running.process.pid)))
+        )
+        assert {reply.status for reply in replies} <= {200, 503}
+        assert max(reply.seconds for reply in replies) < DEADLINE + SLACK
+        assert max(map(peak_bytes, processes(running.process.pid))) < MAX_PROCESS_BYTES
+        assert deliver_one(running, read_first=False).status == 200
+
+
+def deliver_one(running: Running, *, read_first: bool) -> Reply:
+    members = {"instance_id": "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"} if read_first else {}
+    return deliver(running.url, expired_event(members=members), timeout=60)
+
+
+def processes(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(descendant for child in children for descendant in processes(int(child)))]
+
+
+def peak_bytes(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
