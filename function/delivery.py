@@ -22,6 +22,7 @@ class EventName:
     id: str
     source: str
     type: str
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

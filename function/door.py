@@ -1,12 +1,9 @@
 """The front door: an HTTP request becomes a delivery, and what it ends in becomes the HTTP answer."""
 
-import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Final, Protocol
 
 import flask
@@ -14,30 +11,17 @@ import flask
 from .backups import Outcome, Planned
 from .body import read_body, send_and_discard
 from .delivery import Delivery, EventName
-from .errors import NotAnEventError, NotFinalError, UndecidedError
+from .errors import UndecidedError
 from .events.binding import Event, read_event, write_event
+from .events.grammar import read_time
 from .events.trace import read_trace
-from .exchange import read_retry_after
 from .record import Record, log_record
+from .reply import Reply, explain, problem
 
-MAX_PROBLEM_BYTES: Final = 700  # what a dead letter keeps of a refusal
-MAX_CODE_CHARS: Final = 48
-RETRY_AFTER_SECONDS: Final = 30
-MAX_RETRY_AFTER_SECONDS: Final = 300
+MAX_BODY_SECONDS: Final = 10.0
 
 Settle = Callable[[Event, Delivery], tuple[Outcome | Planned, Mapping[str, str], Mapping[str, object]]]
 Publish = Callable[[Mapping[str, str], object, Delivery], None]
-
-log = logging.getLogger("backup-reaper")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer to a request."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
 
 
 class Platform(Protocol):
@@ -98,7 +82,7 @@ class Door:
         if (request.method, request.path) in self.platform.probes:
             return _respond(Reply(200))
         if request.method != "POST":
-            return _respond(_problem(405, "METHOD_NOT_ALLOWED", "events are delivered with POST", {"Allow": "POST"}))
+            return _respond(problem(405, "METHOD_NOT_ALLOWED", "events are delivered with POST", {"Allow": "POST"}))
         began = time.monotonic()
         now = datetime.now(UTC)  # noqa: TID251  # the wall clock enters here
         delivery = Delivery(now=now, until=began + self.deadline_seconds)
@@ -109,7 +93,7 @@ class Door:
             outcome, attributes, data = self.settle(event, delivery)
             reply = self._tell(event, attributes, data, delivery)
         except Exception as caught:
-            reply = _explain(caught, delivery)
+            reply = explain(caught, delivery)
             error = caught.with_traceback(None)  # it holds every frame, and what is in them
         seconds = time.monotonic() - began
         self.observe(Record(delivery=delivery, outcome=outcome, error=error, status=reply.status, seconds=seconds))
@@ -120,13 +104,16 @@ class Door:
         if self.paused:
             raise UndecidedError("PAUSED", "REAPER_PAUSED is true: events wait with the broker")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        body_until = delivery.until - self.deadline_seconds / 2  # the other half is for what the event asks for
-        body = read_body(request.environ, self.max_event_bytes, body_until)
+        for_body = min(MAX_BODY_SECONDS, self.deadline_seconds / 2)  # the rest is for what the event asks for
+        body = read_body(request.environ, self.max_event_bytes, delivery.until - self.deadline_seconds + for_body)
         event = self.platform.read_event(headers, body, delivery)
         trace = read_trace(headers, event.attributes)
         delivery.traceparent, delivery.tracestate = trace.get("traceparent"), trace.get("tracestate")
         event_id, source, event_type = (str(event.attributes[name]) for name in ("id", "source", "type"))
-        delivery.event = EventName(id=event_id, source=source, type=event_type)
+        time_of_event = event.text("time")
+        delivery.event = EventName(
+            id=event_id, source=source, type=event_type, time=read_time(time_of_event) if time_of_event else None
+        )
         return event
 
     def _tell(self, event: Event, attributes: Mapping[str, str], data: object, delivery: Delivery) -> Reply:
@@ -135,35 +122,6 @@ class Door:
             self.publish(attributes, data, delivery)
             return Reply(204)
         return Reply(200, *write_event(attributes, data, event.mode))
-
-
-def _explain(error: Exception, delivery: Delivery) -> Reply:
-    """The answer where there is no result."""
-    match error:
-        case NotAnEventError():
-            return _problem(error.status, "NOT_AN_EVENT", str(error))
-        case NotFinalError():
-            asked = read_retry_after(error.retry_after, delivery.now)
-            seconds = RETRY_AFTER_SECONDS if asked is None else min(asked, MAX_RETRY_AFTER_SECONDS)
-            status = 429 if error.http_status == 429 else 503
-            return _problem(status, error.error_code, error.error_msg, {"Retry-After": str(seconds)})
-        case _:
-            log.error("unhandled exception", exc_info=error, extra=delivery.about)
-            return _problem(500, "INTERNAL_ERROR", "unhandled exception: the log says where")
-
-
-def _problem(status: int, error_code: str, error_msg: str, headers: Mapping[str, str] | None = None) -> Reply:
-    """Problem details (RFC 9457), short enough for a dead letter to keep all of them."""
-    problem = {"title": HTTPStatus(status).phrase, "status": status, "error_code": error_code[:MAX_CODE_CHARS]}
-    error_msg = error_msg[:MAX_PROBLEM_BYTES]
-    while len(body := json.dumps({**problem, "error_msg": error_msg}).encode()) > MAX_PROBLEM_BYTES:
-        error_msg = _shortened(error_msg, len(body) - MAX_PROBLEM_BYTES)
-    return Reply(status, {"Content-Type": "application/problem+json", **(headers or {})}, body)
-
-
-def _shortened(text: str, excess: int) -> str:
-    """A text without some characters at its end: as many as surely take no more than the excess of bytes in JSON."""
-    return text[: -(excess // 12 + 1)]  # an escaped surrogate pair takes twelve
 
 
 def _respond(reply: Reply) -> flask.Response:

@@ -12,11 +12,11 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from .delivery import AgencyKey, Delivery
-from .door import Reply
 from .errors import NotAnEventError
 from .events.binding import Event, decode_envelope, read_envelope
 from .events.contract import PROJECT_ID
 from .events.planning import DUE
+from .reply import Reply
 from .strict_json import read_json
 
 _INVOCATION_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")

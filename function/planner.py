@@ -31,7 +31,7 @@ door = Door(
     max_event_bytes=config.max_event_bytes,
     paused=config.paused,
 )
-server.configure({**config.in_force(), **settings.in_force()})
+server.configure({**config.in_force(), **settings.in_force()}, graceful_timeout=int(settings.deadline_seconds) + 5)
 gc.freeze()  # as in main
 
 

@@ -48,6 +48,7 @@ def log_record(record: Record) -> None:
     ]
     fields = {
         **delivery.about,
+        **_age(delivery),
         **facts,
         "calls": calls,
         "token_renewals": int(delivery.renewed),
@@ -55,6 +56,12 @@ def log_record(record: Record) -> None:
         **({"http.response.status_code": record.status} if record.status else {}),
     }
     log.log(_level(record), "delivery settled: %s", facts["outcome"], extra=fields)
+
+
+def _age(delivery: Delivery) -> Mapping[str, float]:
+    """How old the event was when it was delivered, if it says when it was made."""
+    made = delivery.event and delivery.event.time
+    return {"event_age_seconds": round((delivery.now - made).total_seconds(), 3)} if made else {}
 
 
 def _about_outcome(outcome: Outcome | Planned) -> Mapping[str, object]:

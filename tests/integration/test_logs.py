@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,19 @@ def test_the_calls_of_a_delivery_are_in_its_line_with_their_statuses(simulator: 
     assert calls == [("GET", 200), ("DELETE", 200)]
     assert (line["backup.id"], line["project.id"]) == (BACKUP, PROJECT)
     assert sum(call["duration_seconds"] for call in line["calls"]) <= line["duration_seconds"]
+
+
+@pytest.mark.parametrize(("age", "expected"), [(3600, 3600), (-60, -60), (None, None)])
+def test_the_line_says_how_old_the_event_was(
+    simulator: Simulator, watched: Running, age: int | None, expected: int | None
+) -> None:
+    before = len(canonical(watched))
+    made = datetime.now(UTC) - timedelta(seconds=age) if age is not None else None
+
+    deliver(watched.url, expired_event(time=made and made.isoformat()))
+
+    line = canonical_line(watched, before)
+    assert line.get("event_age_seconds") == (expected if expected is None else pytest.approx(expected, abs=10))
 
 
 def test_a_deletion_is_announced_before_it_is_sent(simulator: Simulator, watched: Running) -> None:

@@ -117,6 +117,17 @@ def test_all_that_is_chosen_are_settings_of_this_gunicorn(door: Running) -> None
     assert set(chosen) <= Settings().settings.keys()
 
 
+def test_a_target_chooses_how_long_its_deliveries_have_to_end() -> None:
+    """In a process of its own: what is chosen is chosen for all of gunicorn."""
+    check = (
+        "from function import server; from gunicorn.config import Config; "
+        "server.configure({}, graceful_timeout=305); print(Config().graceful_timeout)"
+    )
+    run = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout == "305\n"
+
+
 # What gunicorn says.
 
 

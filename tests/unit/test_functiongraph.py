@@ -11,13 +11,13 @@ import pytest
 from function.cloud.agency import AgencyKeys, read_verdict
 from function.cloud.lockout import Verdict
 from function.delivery import AgencyKey, Delivery
-from function.door import Reply
 from function.errors import ApiDeniedError, ApiUnavailableError, NotAnEventError, SinkError
 from function.events.binding import Event
 from function.events.eventgrid import ENDPOINTS, EventGrid
 from function.events.planning import DUE
 from function.exchange import Answer, Request
 from function.functiongraph import FunctionGraph
+from function.reply import Reply
 from function.tally import MAX_REPORTED, Tally, report_facts
 from simulator.eventgrid import handed_on
 from simulator.functiongraph import timer_event
