@@ -22,7 +22,8 @@ class Datastore:
 class Backup:
     """A backup with the fields that a list shows; what is None is not shown.
 
-    Times are written as `2020-07-06T10:41:14+0800`, the duration in minutes, the size in megabytes.
+    Times are written as `2020-07-06T10:41:14+0800`, the duration in minutes, the size in megabytes. A deletion that
+    takes its time fails in the end where `deletion_fails`: the backup is again what it was.
     """
 
     id: str
@@ -40,6 +41,10 @@ class Backup:
     description: str | None = None
     backup_level: str | None = None
     backup_mode: str | None = None
+    deletable: bool | None = None
+    is_instance_restoring: bool | None = None
+    database_tables: tuple[str, ...] | None = None
+    deletion_fails: bool | None = None
 
     @classmethod
     def from_json(cls, item: Mapping[str, Json]) -> "Backup":
@@ -50,6 +55,10 @@ class Backup:
         """Return the backup as the list shows it, and its project_id."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    def fields(self, *names: str) -> dict[str, Json]:
+        """Return these fields, those that are None as null."""
+        return {name: value for name, value in asdict(self).items() if name in names}
+
     @property
     def began_at(self) -> float:
         """When the backup was begun, in Unix seconds; 0 if the text cannot be read (tests use such texts)."""
@@ -57,6 +66,16 @@ class Backup:
             return datetime.fromisoformat(self.begin_time or "").timestamp()
         except ValueError:
             return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A database instance; its manual backups outlive it."""
+
+    id: str
+    project_id: str
+    name: str | None
+    datastore: Datastore
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +165,7 @@ class Account:
         absent: the code for a backup that is not there, if it is not the service's usual one. For TaurusDB the
             reference has four that fit: DBS.201203 (400), DBS.201010 (404), DBS.280214 (400), DBS.200044 (403).
         token_life: how long a token from IAM is good, in seconds.
+        retired: the ids of instances that are gone. The others of which there are backups exist.
     """
 
     def __init__(
@@ -160,19 +180,24 @@ class Account:
         absent: str | None = None,
         token_life: float = 86_400.0,
         throttle: Throttle | None = None,
+        retired: Iterable[str] = (),
     ) -> None:
         self.lock = RLock()
         self.projects = dict(projects)
         self._beginning = (tuple(backups), tuple(tokens), absent, token_life, throttle)
         self._credentials = (tuple(users), tuple(access_keys))
         self._channels = tuple(channels)
+        self._retired = frozenset(retired)
         self.reset()
 
     def reset(self) -> None:
         """Set everything back to the start, the clock too."""
         backups, tokens, self.absent, self.token_life, self.throttle = self._beginning
-        self.backups = {backup.id: backup for backup in backups}
-        self._leaving: dict[str, float] = {}
+        self.backups: dict[str, Backup] = {}
+        self.instances: dict[str, Instance] = {}
+        for backup in backups:
+            self.add(backup)
+        self._leaving: dict[str, tuple[float, Backup]] = {}
         self.tokens = {token.value: token for token in tokens}
         users, access_keys = self._credentials
         self.users = {(user.domain, user.name): user for user in users}
@@ -202,10 +227,14 @@ class Account:
         return sorted(backups, key=lambda backup: (backup.began_at, backup.id), reverse=True)
 
     def add(self, backup: Backup) -> None:
-        """Add a backup, or raise ValueError if it belongs to no project."""
+        """Add a backup, and its instance if it is not retired; raise ValueError if it belongs to no project."""
         if backup.project_id not in self.projects:
             raise ValueError(f"the account has no project {backup.project_id}")
         self.backups[backup.id] = backup
+        if backup.instance_id not in self._retired:
+            self.instances[backup.instance_id] = Instance(
+                backup.instance_id, backup.project_id, backup.instance_name, backup.datastore
+            )
 
     def find(self, project_id: str, backup_id: str) -> Backup | None:
         """Return a backup of a project."""
@@ -215,14 +244,19 @@ class Account:
 
     def remove(self, backup_id: str, *, meanwhile: str = "", seconds: float = 0.0) -> None:
         """Remove a backup, at once or in so many seconds; its status is `meanwhile` until then."""
-        self.backups[backup_id] = replace(self.backups[backup_id], status=meanwhile)
-        self._leaving.setdefault(backup_id, self.now() + seconds)
+        backup = self.backups[backup_id]
+        self.backups[backup_id] = replace(backup, status=meanwhile)
+        self._leaving.setdefault(backup_id, (self.now() + seconds, backup))
         self._let_go()
 
     def _let_go(self) -> None:
-        for backup_id in [id for id, until in self._leaving.items() if until <= self.now()]:
-            del self._leaving[backup_id]
-            self.backups.pop(backup_id, None)
+        for backup_id, (until, backup) in list(self._leaving.items()):
+            if until <= self.now():
+                del self._leaving[backup_id]
+                if backup.deletion_fails:
+                    self.backups[backup_id] = backup
+                else:
+                    del self.backups[backup_id]
 
     def revoke_tokens(self) -> None:
         """End every token's life now; the gateway tells revoked and expired ones alike."""

@@ -2,10 +2,11 @@
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from .account import AccessKey, Account, Backup, Channel, Throttle, Token, User
-from .history import write_history
+from .history import BILLING, write_history
 
 
 def load_account(path: str | Path) -> Account:
@@ -15,10 +16,10 @@ def load_account(path: str | Path) -> Account:
 
 def demo_account() -> Account:
     """Return the account of `account.json`, whose backups the samples name, with 14 months of backups besides."""
-    return _read(Path(__file__).with_name("account.json"), *write_history(time.time()))
+    return _read(Path(__file__).with_name("account.json"), *write_history(time.time()), retired=(BILLING,))
 
 
-def _read(path: str | Path, *more: Backup) -> Account:
+def _read(path: str | Path, *more: Backup, retired: Iterable[str] = ()) -> Account:
     data = json.loads(Path(path).read_text())
     throttle = data.get("throttle")
     made = {
@@ -29,4 +30,4 @@ def _read(path: str | Path, *more: Backup) -> Account:
         "channels": [Channel(**item) for item in data.get("channels", [])],
         "throttle": throttle and Throttle(**throttle),
     }
-    return Account(**data | made)
+    return Account(**{"retired": retired, **data, **made})

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from .display import BOLD, GREEN, RED, account_table, curl, painted, say
 from .exchange import Json
 from .processes import ROOT, Running, run_function, run_simulator, settings_of
+from .services import SERVICES
 
 SERVED: Final = "http://127.0.0.1:8080"  # where `make serve` listens
 ANSWER_SECONDS: Final = 30.0  # the function's own deadline is 20
@@ -103,10 +104,11 @@ def read_samples(paths: Sequence[Path]) -> list[Sample]:
     return [Sample(path, path.read_bytes()) for path in paths or sorted((ROOT / "events").glob("*.json"))]
 
 
-def backups(simulator: Running) -> Sequence[Mapping[str, Json]]:
-    """Return the backups in the simulator's account."""
-    found: Sequence[Mapping[str, Json]] = json.loads(_exchange(simulator, "GET", "/_simulator/state")[2])["backups"]
-    return found
+def backups(simulator: Running, engines: Iterable[str] = ("taurusdb",)) -> list[Mapping[str, Json]]:
+    """Return the backups of these engines in the simulator's account."""
+    datastores = {kind for engine in engines for kind in SERVICES[engine].datastores}
+    found = json.loads(_exchange(simulator, "GET", "/_simulator/state")[2])["backups"]
+    return [backup for backup in found if backup["datastore"]["type"] in datastores]
 
 
 def _demonstrate(simulator: Running, function: Running, samples: Sequence[Sample], ends: Sequence[int]) -> int:

@@ -1,7 +1,8 @@
 """Simulator and function stay up until Ctrl-C, to send events to: `python -m simulator.serve [EVENT]`.
 
 The function gets the settings of the environment (`REAPER_…`, `HW_…`, `K_…`, `THREADS`) and listens on `PORT`, by
-default 8080; the simulator on the next port. EVENT is the file that the curl line sends.
+default 8080; the simulator on the next port, and on one more for each further engine of `REAPER_ENGINES`. EVENT is the
+file that the curl line sends.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from .demo import backups, read_samples
 from .display import account_table, curl, say
 from .functiongraph import key_headers
 from .processes import Running, run_function, run_simulator, settings_of
+from .services import SERVICES
 
 PORT: Final = 8080
 # With these the function would call another API than the simulator: the real one, with real backups.
@@ -31,7 +33,7 @@ CREDENTIAL: Final = re.compile("HW_(AUTH_TOKEN|ACCESS_KEY|USER_NAME)(_FILE)?")
 SECRET: Final = re.compile("TOKEN|PASSWORD|SECRET|SINK")
 STARTED: Final = """\
 function    {function}
-simulator   {simulator}  (plays Huawei Cloud)
+simulator   {simulators}
 settings    {settings}
 guards on   {guards}
 
@@ -69,11 +71,14 @@ def main() -> int | str:
         [sample] = read_samples([asked.event]) if asked.event else read_samples([])[:1]
         given = settings_of(os.environ)
         port = _port(os.environ.get("PORT"))
+        engines = _engines(given)
+        first = _first_free(port + 1, len(engines))
+        urls = {engine: f"http://127.0.0.1:{number}" for number, engine in enumerate(engines, first)}
         with (
-            run_simulator(port=_first_free(port + 1)) as simulator,
-            run_function(_settings(given, simulator), port=port) as function,
+            run_simulator("--engines", ",".join(engines), port=first) as simulator,
+            run_function(_settings(given, urls), port=port) as function,
         ):
-            say(_started(simulator, function, given, sample.path), end="")
+            say(_started(simulator, function, given, urls, sample.path), end="")
             fault = _wait(simulator, function, ends)
     except (OSError, RuntimeError) as error:
         return str(error)
@@ -92,8 +97,16 @@ def _port(asked: str | None) -> int:
     return int(asked)
 
 
-def _first_free(port: int) -> int:
-    return next(number for number in range(port, 65536) if not _taken(number))
+def _engines(given: Mapping[str, str]) -> list[str]:
+    """Return the engines that the function is to serve, so far as they are known: it refuses the others itself."""
+    asked = given.get("REAPER_ENGINES", "").split(",")
+    return [engine for engine in SERVICES if engine in asked] or ["taurusdb"]
+
+
+def _first_free(port: int, count: int = 1) -> int:
+    """Return the first port from which so many in a row are free."""
+    starts = range(port, 65536 - count)
+    return next(start for start in starts if not any(map(_taken, range(start, start + count))))
 
 
 def _taken(port: int) -> bool:
@@ -106,33 +119,36 @@ def _taken(port: int) -> bool:
         return False
 
 
-def _settings(given: Mapping[str, str], simulator: Running) -> Mapping[str, str]:
+def _settings(given: Mapping[str, str], urls: Mapping[str, str]) -> Mapping[str, str]:
     """Return what was given, with the simulator as the cloud, and its token if no credential was given."""
     elsewhere = [name for name in given if name.startswith(ELSEWHERE)]
     if elsewhere:
         raise RuntimeError(
             f"make serve calls its simulator alone, never the real cloud; unset {', '.join(elsewhere)} and try again"
         )
-    mine = {"REAPER_API_ENDPOINT": simulator.url}
+    mine = {f"REAPER_API_ENDPOINT_{engine.upper()}": url for engine, url in urls.items()}
     if "HW_USER_NAME" in given:
-        mine["HW_AUTH_URL"] = f"{simulator.url}/v3"
+        mine["HW_AUTH_URL"] = f"{next(iter(urls.values()))}/v3"
     if "REAPER_EVENTGRID_CHANNEL_ID" in given:
-        mine["REAPER_EVENTGRID_ENDPOINT"] = simulator.url
+        mine["REAPER_EVENTGRID_ENDPOINT"] = next(iter(urls.values()))
     if given.get("REAPER_PLATFORM") != "functiongraph" and not any(map(CREDENTIAL.fullmatch, given)):
         mine["HW_AUTH_TOKEN"] = next(iter(demo_account().tokens))
     return {**given, **mine}
 
 
-def _started(simulator: Running, function: Running, given: Mapping[str, str], event: Path) -> str:
+def _started(
+    simulator: Running, function: Running, given: Mapping[str, str], urls: Mapping[str, str], event: Path
+) -> str:
     shown = [f"{name}={'…' if SECRET.search(name) else value}" for name, value in sorted(given.items())]
-    moved = "" if str(PORT) in function.url or "PORT" in os.environ else f"  ({PORT} is taken)"
+    moved = "" if function.url.endswith(f":{PORT}") or "PORT" in os.environ else f"  ({PORT} is taken)"
     return STARTED.format(
         function=function.url + moved,
         simulator=simulator.url,
+        simulators="\n            ".join(f"{url}  (plays Huawei Cloud: {engine})" for engine, url in urls.items()),
         settings=" ".join(shown) or "none of yours; to set some: REAPER_KEEP_LAST=3 make serve",
         guards=_guards(function),
         credentials="\n".join(_credentials(demo_account())),
-        backups="\n".join(account_table(backups(simulator))),
+        backups="\n".join(account_table(backups(simulator, urls))),
         curl=curl(function.url, os.path.relpath(event), _headers(given)),
         stamped=_stamped(curl(function.url, "-", _headers(given)), event),
         log=function.log,

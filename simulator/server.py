@@ -1,8 +1,8 @@
-"""The simulator on a socket."""
+"""The simulator on its sockets."""
 
 import re
 import socketserver
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
@@ -24,12 +24,13 @@ from .services import TAURUSDB
 
 
 class Simulator:
-    """One service's backup API, and IAM, for one account, on a socket while it runs.
+    """The backup APIs of some services, and IAM, for one account, on sockets while it runs.
 
     Args:
         account: whose state is used and changed, also across simulators; the demo's if None.
-        service: whose backups are served; several services of one account are as many simulators.
-        port: 0 for a free one; `start` after `stop` listens on the same one again.
+        services: whose backups are served, each on a port of its own; IAM and EventGrid are on every port.
+        port: of the first service, the others have the next ones; 0 for free ones. `start` after `stop` listens on
+            the same ones again.
         faults: what goes wrong from the start, and again after `reset`.
         seed: of the random numbers behind a fault's rate.
 
@@ -42,38 +43,54 @@ class Simulator:
         self,
         account: Account | None = None,
         *,
-        service: Service = TAURUSDB,
+        services: Sequence[Service] = (TAURUSDB,),
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Iterable[Fault] = (),
         seed: int = 0,
     ) -> None:
         self.account = account or demo_account()
-        self.service = service
+        self.services = list(services)
         self.calls: list[Call] = []
         self.faults = Faults(faults, seed=seed)
         self.control = Control(self.account, self.faults, self.calls, tuple(self.faults.left()))
-        self._address = (host, port)
-        self._server: _Server | None = None
+        self._host = host
+        self._ports = [port and port + number for number in range(len(services))]
+        self._servers: list[_Server] = []
 
     @property
     def url(self) -> str:
-        """Scheme, host and port, without a final slash."""
-        host, port = self._address
-        return f"http://{host}:{port}"
+        """Scheme, host and port of the first service, without a final slash."""
+        return f"http://{self._host}:{self._ports[0]}"
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of each service, by the name of its engine."""
+        return {
+            service.engine: f"http://{self._host}:{port}"
+            for service, port in zip(self.services, self._ports, strict=True)
+        }
 
     def start(self) -> Self:
         """Listen, or raise OSError."""
-        self._server = _Server(self, self._address)
-        self._address = (self._address[0], self._server.socket.getsockname()[1])
-        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            for number, port in enumerate(self._ports):
+                self._servers.append(_Server(self, number, (self._host, port)))
+        except OSError:
+            for server in self._servers:
+                server.server_close()
+            self._servers.clear()
+            raise
+        self._ports = [server.socket.getsockname()[1] for server in self._servers]
+        for server in self._servers:
+            Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def stop(self) -> None:
         """Stop listening and close every connection, also in the middle of an answer; the state stays."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        for server in self._servers:
+            server.stop()
+        self._servers.clear()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -129,8 +146,9 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, simulator: Simulator, address: tuple[str, int]) -> None:
+    def __init__(self, simulator: Simulator, number: int, address: tuple[str, int]) -> None:
         self.simulator = simulator
+        self.number = number  # of the service
         self.stopping = Event()
         self.connections: dict[socket, Thread] = {}
         super().__init__(address, _Handler)
@@ -185,7 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
     def _meet(self, fault: Fault | None, request: Request) -> Answer | None:
-        carry_out = partial(gateway.answer, self.server.simulator.account, request, self.server.simulator.service)
+        simulator = self.server.simulator
+        carry_out = partial(gateway.answer, simulator.account, request, simulator.services[self.server.number])
         if fault is None:
             return carry_out()
         answer = carry_out() if fault.takes_effect else None

@@ -37,7 +37,8 @@ def _item(backup: Backup) -> Json:
     return item
 
 
-def _time(text: str) -> float:
+def read_time(text: str) -> float:
+    """Read `2020-07-06T10:41:14+0800`."""
     # The + of an offset is a blank in a query unless it is percent-encoded; the example in the reference leaves it raw.
     return datetime.strptime(text.replace(" ", "+"), "%Y-%m-%dT%H:%M:%S%z").timestamp()
 
@@ -72,13 +73,14 @@ TAURUSDB: Final = Service(
     datastores=("gaussdb-mysql",),
     list_path=r"/v3/([^/]+)/backups",
     types={"auto": "auto", "manual": "manual"},
-    read_time=_time,
+    read_time=read_time,
     item=_item,
     deleted=_deleted,
     refusals={
         "absent": "DBS.201203",  # which code it is, is not documented: `Account.absent` can name another
         "building": "DBS.201205",
         "automated": "DBS.201208",  # no code is documented for it: this is the nearest
+        "in_use": "DBS.201208",
         "parameter": "DBS.280001",
         "project": "DBS.200010",  # no code is documented for a token of another project: the one for "not authorized"
     },
