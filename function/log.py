@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from .exchange import bounded
+from .redaction import Redactor
 
 MAX_LINE_CHARS: Final = 16_000  # container engines break longer lines into pieces
 MAX_FRAMES_CHARS: Final = 8_000
@@ -110,8 +111,7 @@ class _JsonHandler(logging.Handler):
         super().__init__()
         self._writer = LineWriter(output)
         self._encode = json.JSONEncoder(default=_plain).encode
-        self._secrets = secrets
-        self._written = [json.dumps(secret)[1:-1] for secret in secrets]
+        self._redactor = Redactor(secrets)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -136,24 +136,11 @@ class _JsonHandler(logging.Handler):
             fields["dropped_lines"] = self._writer.dropped
         fields["time"] = datetime.fromtimestamp(record.created, UTC).isoformat()
         line = self._encode(fields)
-        if any(secret in line for secret in self._written):
-            line = self._encode(self._redacted(json.loads(line)))  # each value: a short secret must not break the line
+        if self._redactor.suspects(line.encode()):
+            line = self._encode({name: self._redactor.redact(value) for name, value in json.loads(line).items()})
         if len(line) > MAX_LINE_CHARS:
             line = self._encode(_cut(json.loads(line)))
         return line
-
-    def _redacted(self, value: object) -> object:
-        match value:
-            case str():
-                for secret in self._secrets:
-                    value = value.replace(secret, "[redacted]")
-                return value
-            case dict():
-                return {name: self._redacted(inner) for name, inner in value.items()}
-            case list():
-                return [self._redacted(inner) for inner in value]
-            case _:
-                return value
 
 
 def _cut(value: object) -> object:

@@ -3,17 +3,17 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ..delivery import Delivery
 from ..errors import ApiDeniedError
 from ..exchange import Answer, Request, read_date
+from ..redaction import MAX_SEARCHED_CHARS, REDACTED, Redactor, redactor_of
 from ..strict_json import read_json
 from .lockout import LockoutGuard, Use, Verdict
 from .signing import sign
@@ -142,42 +142,41 @@ class AuthorizedRequest:
     """A request with what the gateway asks for. Whoever sent it must settle it, or others wait for that.
 
     Args:
-        secrets: what must not be shown of it.
+        redactors: of what must not be shown of it.
         settle: takes what became of it, and the `Date` of the answer.
     """
 
     request: Request
-    secrets: Sequence[str] = field(repr=False)
+    redactors: Sequence[Redactor] = field(repr=False)
     settle: Callable[[Verdict, str | None], None] = field(default=_learn_nothing, repr=False)
 
     def without_secrets(self, answer: Answer) -> Answer:
         """The answer, should it echo a secret: its words go into results and logs."""
-        return without_secrets(answer, self.secrets)
+        for redactor in self.redactors:
+            answer = without_secrets(answer, redactor)
+        return answer
 
 
-def without_secrets(answer: Answer, secrets: Sequence[str]) -> Answer:
-    """The answer, should it echo a secret."""
-    # Also as our own JSON wrote them, in an answer that quotes our request.
-    secrets = [spelt for secret in secrets for spelt in (json.dumps(secret)[1:-1], secret)]
-    headers = _redacted(answer.headers, secrets)
-    body = _redacted(answer.body.decode("latin-1"), secrets).encode("latin-1")
-    if b"\\" in answer.body:  # JSON can write any character as an escape: `=` is \u003d to Gson
-        with suppress(ValueError):
-            said = read_json(answer.body)
-            redacted = _redacted(said, secrets)
-            body = answer.body if redacted == said else json.dumps(redacted).encode()
-    return Answer(answer.status, headers, body)
+def without_secrets(answer: Answer, redactor: Redactor) -> Answer:
+    """The answer; unchanged if it echoes no secret."""
+    headers = "\0".join((*answer.headers, *answer.headers.values())).encode("latin-1", "replace")
+    if not redactor.suspects(b"\0".join((headers, answer.body))):
+        return answer
+    return Answer(answer.status, redactor.redact(dict(answer.headers)), _redacted(answer.body, redactor))
 
 
-def _redacted(said: Any, secrets: Sequence[str]) -> Any:
-    if isinstance(said, str):
-        for secret in secrets:
-            said = said.replace(secret, "[redacted]")
-    elif isinstance(said, Mapping):
-        said = {_redacted(name, secrets): _redacted(inner, secrets) for name, inner in said.items()}
-    elif isinstance(said, list):
-        said = [_redacted(inner, secrets) for inner in said]
-    return said
+def _redacted(body: bytes, redactor: Redactor) -> bytes:
+    if len(body) > MAX_SEARCHED_CHARS:
+        return REDACTED.encode() if redactor.finds(body) else body
+    try:
+        said = read_json(body)
+    except ValueError:
+        return redactor.redact_text(body.decode("latin-1")).encode("latin-1")
+    redacted = redactor.redact(said)
+    if redacted != said:
+        body = json.dumps(redacted).encode()
+    # What is still found is no text: a number, or a part of the JSON itself.
+    return REDACTED.encode() if redactor.finds(body) else body
 
 
 class Credential(Protocol):
@@ -232,7 +231,7 @@ class Token:
     def authorize(self, request: Request, project_id: str, delivery: Delivery) -> AuthorizedRequest:
         """The request with the token."""
         token = self._secret.read()
-        return AuthorizedRequest(request.with_headers({"X-Auth-Token": token}), [token])
+        return AuthorizedRequest(request.with_headers({"X-Auth-Token": token}), [redactor_of(token)])
 
     def renew(self, refused: Request, project_id: str) -> bool:
         """Whether the file holds another token by now."""
@@ -257,9 +256,9 @@ class KeyPair:
         headers = {"X-Project-Id": project_id, **({"X-Security-Token": security_token[0]} if security_token else {})}
         signed = sign(request.with_headers(headers), access_key, secret_key, delivery.now)
         # The signature is a secret too: for 15 minutes, whoever has it can send the same request again.
-        shown = [*secrets, signed.headers["Authorization"][-64:]]
+        signature = Redactor([signed.headers["Authorization"][-64:]], parts=False)
         use = self._guard.begin(secrets, delivery)
-        return AuthorizedRequest(signed, shown, partial(self._settle, use, delivery.now))
+        return AuthorizedRequest(signed, [redactor_of(*secrets), signature], partial(self._settle, use, delivery.now))
 
     def renew(self, refused: Request, project_id: str) -> bool:
         """Never: a refused key that is tried again is soon locked; corrected files serve the next event."""

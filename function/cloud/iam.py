@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..delivery import Delivery
 from ..errors import ApiDeniedError, ApiUnavailableError
 from ..exchange import Answer, Request
+from ..redaction import redactor_of
 from ..strict_json import read_json
 from .credentials import TOKEN, AuthorizedRequest, UserSettings, without_secrets
 from .lockout import LockoutGuard, Verdict
@@ -107,7 +108,7 @@ class UserTokens:
     def authorize(self, request: Request, project_id: str, delivery: Delivery) -> AuthorizedRequest:
         """The request with a token of the project."""
         token = self._token(project_id, delivery).value
-        return AuthorizedRequest(request.with_headers({"X-Auth-Token": token}), [token])
+        return AuthorizedRequest(request.with_headers({"X-Auth-Token": token}), [redactor_of(token)])
 
     def renew(self, refused: Request, project_id: str) -> bool:
         """Always: whoever asks next fetches a new token, unless another delivery has."""
@@ -158,7 +159,7 @@ class UserTokens:
         verdict = Verdict.UNANSWERED
         try:
             request = token_request(self._user, password, project_id)
-            answer = without_secrets(self._exchange(request, delivery), [password])
+            answer = without_secrets(self._exchange(request, delivery), redactor_of(password))
             verdict = read_verdict(answer)
         finally:
             self._guard.settle(use, verdict, "correct the password, or the user's role in the project")

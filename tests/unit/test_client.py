@@ -18,6 +18,7 @@ from function.cloud.lockout import Verdict
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.exchange import Answer, Request
+from function.redaction import redactor_of
 from tests.strategies import answers, as_json
 
 ENDPOINT: Final = "https://gaussdb.cn-north-4.myhuaweicloud.com"
@@ -53,7 +54,7 @@ class Tokens:
         name = self.tokens[0]
         return AuthorizedRequest(
             request.with_headers({"X-Auth-Token": token}),
-            [token],
+            [redactor_of(token)],
             lambda verdict, date: self.settled.append((name, verdict, date)),
         )
 

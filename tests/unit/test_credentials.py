@@ -27,12 +27,14 @@ from function.cloud.credentials import (
     TokenSettings,
     UserSettings,
     read_together,
+    without_secrets,
 )
 from function.cloud.lockout import LockoutGuard, Verdict
 from function.cloud.refusals import Refusal
 from function.delivery import Delivery
 from function.errors import ApiDeniedError
 from function.exchange import Answer, Request
+from function.redaction import MAX_SEARCHED_CHARS, Redactor, redactor_of
 from tests.echoing import STYLES, Style
 from tests.mounted import MountedSecret
 
@@ -140,7 +142,7 @@ class TestASecret:
             UserSettings("reaper", HOLDER, "acme", "https://iam.example/v3"),
             Token(TokenSettings(HOLDER)),
             KeyPair(KeySettings(HOLDER, HOLDER)),
-            AuthorizedRequest(REQUEST.with_headers({"X-Auth-Token": "5ecret"}), ["5ecret"]),
+            AuthorizedRequest(REQUEST.with_headers({"X-Auth-Token": "5ecret"}), [redactor_of("5ecret")]),
             KeyPair(KeySettings(HOLDER, HOLDER)).authorize(REQUEST, PROJECT, DELIVERY),
         ],
     )
@@ -369,7 +371,7 @@ class TestAKeyPair:
 
 
 def echoed(secrets: list[str], answer: Answer) -> Answer:
-    return AuthorizedRequest(REQUEST, secrets).without_secrets(answer)
+    return without_secrets(answer, Redactor(secrets))
 
 
 printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=4, max_size=40)
@@ -379,7 +381,8 @@ class TestAnAnswerThatEchoesASecret:
     def test_is_as_it_came_where_it_echoes_none(self) -> None:
         answer = Answer(200, {"x-request-id": "r"}, b'{"a": 1.50, "b": "\\u00fc\\/",\n "a": 1}')
 
-        assert echoed(["5ecret"], answer) == answer
+        assert echoed(["5ecret"], answer) is answer
+        assert echoed(["another secret"], answer) is answer
 
     def test_loses_it_from_its_headers(self) -> None:
         answer = Answer(400, {"x-request-id": "5ecret; 5ecret", "retry-after": "1"}, b"")
@@ -410,6 +413,40 @@ class TestAnAnswerThatEchoesASecret:
         refusal = Refusal.read(echoed([password], Answer(400, {}, body.encode())))
 
         assert refusal.error_msg == '{"password": "[redacted]"}'
+
+    def test_is_as_it_came_where_its_words_only_look_like_a_secret(self) -> None:
+        answer = Answer(200, {"x": "a\nb"}, b'{"a":  ["a\\u0062", "TaurusDB-in-production"]}')
+
+        assert echoed(["ab cd", "TaurusDB-instance-42"], answer) == answer
+        assert echoed(['a"b', "TaurusDB"], Answer(200, {}, b'{"a":  "a\\u0022c"}')).body == b'{"a":  "a\\u0022c"}'
+
+    @pytest.mark.parametrize(
+        "body", [b'{"a": 1234567890123}', b'{"a": [12345678, 9]}'], ids=["in a number", "of JSON itself"]
+    )
+    def test_is_lost_where_it_echoes_it_in_no_text(self, body: bytes) -> None:
+        assert echoed(["234567890123", "12345678,9", "[12345678, 9]"], Answer(200, {}, body)).body == b"[redacted]"
+
+    @pytest.mark.parametrize("more", [0, 1])
+    def test_is_lost_as_a_whole_where_it_is_long_and_echoes_one(self, more: int) -> None:
+        secret = "5ecret/of/horses"
+        body = b'{"a": "' + b"x" * (MAX_SEARCHED_CHARS - 9 - len(secret) + more) + secret.encode() + b'"}'
+        assert len(body) == MAX_SEARCHED_CHARS + more
+
+        redacted = echoed([secret], Answer(400, {}, body)).body
+
+        assert redacted == (b"[redacted]" if more else body.replace(secret.encode(), b"[redacted]"))
+        assert echoed(["another secret", "x2"], Answer(400, {}, body * 2)).body == body * 2
+        if more:  # a short one is not looked for in a long body: it could be a part of any word
+            assert echoed(["x5"], Answer(400, {}, body)).body == body
+
+    def test_loses_it_also_where_it_is_cut_short_wrapped_or_spelt_for_a_page(self) -> None:
+        secret = 'a "5ecret" of horses'
+        page = '<p>a &quot;5ecret&quot; of ho...<br>\u4f60 a%20%225ecret%22%20of%20horses\na "5ecret"\n  of horses'
+
+        redacted = echoed([secret], Answer(502, {"x-request-id": "a+%225ecret%22+of"}, page.encode()))
+
+        assert redacted.body.decode() == "<p>[redacted]...<br>\u4f60 [redacted]\n[redacted]"
+        assert redacted.headers == {"x-request-id": "[redacted]"}
 
     def test_loses_it_however_deep_it_is(self) -> None:
         body = b'{"a": [{"5\\u0065cret": ["an 5\\u0065cret", 1, null]}]}'

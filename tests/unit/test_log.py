@@ -67,11 +67,25 @@ def test_a_secret_is_redacted_wherever_it_stands(log: logging.Logger, capfd: pyt
     assert (told["seconds"], told["none"]) == (0.0, None)
 
 
+def test_a_secret_is_redacted_in_each_spelling_and_in_part(
+    log: logging.Logger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start_logging("INFO", ['a "5ecret" of horses'])
+
+    log.info(
+        "told", extra={"calls": [{"url": "/?a%20%225ecret%22%20of%20horses"}], "id": '{"a": "a \\"5ecret\\" of ho'}
+    )
+
+    told = line(capfd)
+    assert (told["calls"], told["id"]) == ([{"url": "/?[redacted]"}], '{"a": "[redacted]')
+    assert told["message"] == "told"
+
+
 def redacted(value: object, secret: str) -> object:
     if isinstance(value, str):
         return value.replace(secret, "[redacted]")
     if isinstance(value, dict):
-        return {name: redacted(inner, secret) for name, inner in value.items()}
+        return {redacted(name, secret): redacted(inner, secret) for name, inner in value.items()}
     return [redacted(inner, secret) for inner in value] if isinstance(value, list) else value
 
 
