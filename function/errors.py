@@ -34,6 +34,7 @@ class NotFinalError(ReaperError):
         http_status: the status the API answered with, if it did.
         retry_after: the API's `Retry-After`, as it came.
         request_id: the API's `X-Request-Id`.
+        sent: false where it is sure that nothing of the request was sent.
 
     Attributes:
         needs_operator: whether it lasts until an operator does something, so that it is worth an alarm.
@@ -49,6 +50,7 @@ class NotFinalError(ReaperError):
         http_status: int | None = None,
         retry_after: str | None = None,
         request_id: str | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(f"{error_code}: {error_msg}")
         self.error_code = error_code
@@ -56,6 +58,7 @@ class NotFinalError(ReaperError):
         self.http_status = http_status
         self.retry_after = retry_after
         self.request_id = request_id
+        self.sent = sent
 
 
 class ApiUnavailableError(NotFinalError):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
+from .cloud.authorized import Credential
 from .cloud.client import BackupClient
 from .cloud.credentials import (
     AgencySettings,
-    Credential,
     KeyPair,
     KeySettings,
     Token,

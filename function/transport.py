@@ -169,9 +169,9 @@ class Transport(BaseAdapter):
         try:
             response = self.send(_prepared(request), timeout=delivery.until - began)
         except ProxyError as error:
-            raise ApiDeniedError("PROXY_REFUSED", str(error)) from None
+            raise ApiDeniedError("PROXY_REFUSED", str(error), sent=False) from None
         except NotSentError as error:
-            raise ApiUnavailableError("NO_ANSWER", str(error)) from None
+            raise ApiUnavailableError("NO_ANSWER", str(error), sent=False) from None
         except requests.ConnectionError as error:
             delivery.calls.append(_call(request, 0, began))
             raise ApiUnavailableError("NO_ANSWER", str(error)) from None

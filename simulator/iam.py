@@ -1,4 +1,7 @@
-"""IAM: tokens for users with a password (§5)."""
+"""IAM: tokens for users with a password.
+
+Source: Huawei Cloud, "IAM: API Reference, Obtaining a User Token Through Password Authentication".
+"""
 
 import base64
 import secrets
@@ -66,7 +69,7 @@ def _scope(account: Account, user: User, scope: Json) -> str | None:
 
 def _token(account: Account, user: User, project_id: str | None, request: Request) -> Answer:
     now = account.now()
-    # Real ones are a signed message in base64 (§5): they begin with MII and are some hundred characters long.
+    # Real ones are a signed message in base64: they begin with MII and are some hundred characters long.
     value = "MII" + base64.b64encode(secrets.token_bytes(300)).decode()
     projects = () if project_id is None else (project_id,)
     account.tokens[value] = Token(value, user.name, projects, now + account.token_life)

@@ -1,4 +1,7 @@
-"""Requests signed with an AK/SK by SDK-HMAC-SHA256 (§6): how the gateway verifies them."""
+"""Requests signed with an access key by SDK-HMAC-SHA256: how the gateway verifies them.
+
+Source: Huawei Cloud, "API Gateway: API Request Signing Guide", signing algorithm and error codes.
+"""
 
 import hashlib
 import hmac
@@ -18,7 +21,7 @@ _SKEW: Final = 900.0  # seconds
 
 
 def verify(account: Account, request: Request) -> AccessKey:
-    """Return the key `request` is signed with, or raise ApiError; failures in a row lock the key (§4)."""
+    """Return the key `request` is signed with, or raise ApiError; failures in a row lock the key."""
     parts = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
     if parts is None:
         raise ApiError("APIGW.0301", "verify aksk signature fail")
@@ -71,7 +74,7 @@ def _fault(key: AccessKey, request: Request, signed: Sequence[str], given: str, 
     if key.security_token is not None and (
         "x-security-token" not in signed or request.headers.get("X-Security-Token") != key.security_token
     ):
-        # Documented is only that the token must be signed with the rest (§6), not what is said if it is not.
+        # Documented is only that the token must be signed with the rest, not what is said if it is not.
         return "verify aksk signature fail"
     canonical = canonical_request(request, signed)
     right = hmac.compare_digest(signature(key.secret, date, canonical), given)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from ..delivery import Delivery
 from ..errors import ApiDeniedError
 from ..exchange import Answer, Request
-from .credentials import AuthorizedRequest, Credential, KeyPair, KeySettings, Secret, send_authorized
+from .authorized import AuthorizedRequest, Credential, send_authorized
+from .credentials import KeyPair, KeySettings, Secret
 from .lockout import LockoutGuard, Verdict
 
 

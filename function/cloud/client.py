@@ -10,7 +10,7 @@ from ..delivery import Delivery
 from ..errors import ApiDeniedError, NotFinalError, UndecidedError
 from ..exchange import Answer, Request, read_date
 from . import api
-from .credentials import Credential, send_authorized
+from .authorized import Credential, send_authorized
 from .engines.engine import Engine
 from .lockout import Verdict
 

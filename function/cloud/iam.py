@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from ..delivery import Delivery
@@ -17,8 +18,9 @@ from ..errors import ApiDeniedError, ApiUnavailableError
 from ..exchange import Answer, Request
 from ..redaction import redactor_of
 from ..strict_json import read_json
-from .credentials import TOKEN, AuthorizedRequest, UserSettings, without_secrets
-from .lockout import LockoutGuard, Verdict
+from .authorized import AuthorizedRequest
+from .credentials import TOKEN, UserSettings
+from .lockout import LockoutGuard, Use, Verdict
 from .refusals import Refusal
 
 MARGIN: Final = timedelta(minutes=5)  # a token must outlast the delivery it is used for, and a clock that is a bit off
@@ -155,12 +157,11 @@ class UserTokens:
 
     def _ask(self, project_id: str, delivery: Delivery) -> Answer:
         password = self._user.password.read()
+        request = token_request(self._user, password, project_id)
         use = self._guard.begin([password], delivery, project_id)
-        verdict = Verdict.UNANSWERED
-        try:
-            request = token_request(self._user, password, project_id)
-            answer = without_secrets(self._exchange(request, delivery), redactor_of(password))
-            verdict = read_verdict(answer)
-        finally:
-            self._guard.settle(use, verdict, "correct the password, or the user's role in the project")
+        authorized = AuthorizedRequest(request, [redactor_of(password)], partial(self._settle, use))
+        answer, _ = authorized.send(delivery, exchange=self._exchange, read_verdict=read_verdict)
         return answer
+
+    def _settle(self, use: Use, verdict: Verdict, _: str | None) -> None:
+        self._guard.settle(use, verdict, "correct the password, or the user's role in the project")

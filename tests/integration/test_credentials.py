@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import pytest
 from function.config import Config
 from function.errors import ConfigError
 from simulator import AccessKey, Account, Backup, Fault, Simulator, Token, User
+from simulator.exchange import Request
 from simulator.processes import Running, run_function
 from tests.conftest import RunFunction
 from tests.crowd import deliver_all
@@ -31,7 +32,7 @@ PASSWORD, FILED_PASSWORD = 'by value "5ecret\\horse', "in a file 5ecret/horse="
 KEY: Final = AccessKey("5ecretACCESSKEY0001", "5ecret/secret+key/by/value=")
 FILED_KEY: Final = AccessKey("5ecretACCESSKEY0002", "5ecret/secret+key/filed=", "5ecret/security+token==")
 NEXT_KEY: Final = AccessKey("5ecretACCESSKEY0003", "5ecret/secret+key/rotated=", "5ecret/security+token/rotated==")
-PROJECTS: Final = [PROJECT, *(f"{number:032d}" for number in range(12))]
+PROJECTS: Final = [PROJECT, *(f"{number:032d}" for number in range(20))]
 INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 
 
@@ -121,6 +122,16 @@ def start(run: RunFunction, cloud: Simulator, mount: MountedSecret) -> Start:
         return run({**others, **credential, **more})
 
     return start_kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IamRefusal(Fault):
+    """Is met by requests for a token of one project."""
+
+    project: str
+
+    def matches(self, request: Request) -> bool:
+        return Fault.matches(self, request) and self.project in request.body.decode()
 
 
 def give(cloud: Simulator, backups: int, project_id: str = PROJECT) -> list[Envelope]:
@@ -401,6 +412,138 @@ class TestASecretThatIsRefused:
         cloud.faults.replace()
         mount.rotate({**FILES, "password": "the new 5ecret"})
         assert {reply.event["type"] for reply in deliver_all(function.url, events)} == {DELETED}
+
+
+HASTY: Final = {"REAPER_DEADLINE_SECONDS": "0.5"}
+
+
+def wait_for_all_answers(cloud: Simulator) -> None:
+    """Also those that nobody waits for any more: by then the cloud has counted them."""
+    wait_until(lambda: all(call.status for call in cloud.calls))
+
+
+@pytest.mark.parametrize("delay", [0.1, 1.0], ids=["in time", "too late"])
+class TestACloudThatRefuses:
+    """At most five refusals in a row may be caused by deliveries that began after the first refusal."""
+
+    def test_a_key_is_not_asked_to_refuse_it_again_and_again(
+        self, cloud: Simulator, start: Start, mount: MountedSecret, delay: float
+    ) -> None:
+        function, key = start("a temporary key in files", **HASTY), fresh_key(cloud)
+        mount.rotate(key_files(replace(key, secret="the-wrong-5ecret")))
+        cloud.fault(Fault(method="DELETE", delay=delay, times=None))
+
+        replies = deliver_all(function.url, give(cloud, 40), threads=4)
+        wait_for_all_answers(cloud)
+
+        assert {reply.status for reply in replies} == {503}
+        assert set(asked(cloud)) == {("DELETE", 401)}
+        assert len(cloud.calls) <= 1 + 5
+        assert not cloud.account.key_lockout.locked(key.access, cloud.account.now())
+
+        mount.rotate(key_files(key))
+        cloud.faults.replace()
+        assert delete_one(cloud, function, PROJECTS[1]).event["type"] == DELETED
+
+    def test_a_key_that_it_accepted_before_is_asked_little_more_than_what_was_under_way(
+        self, cloud: Simulator, start: Start, mount: MountedSecret, delay: float
+    ) -> None:
+        function, key = start("a temporary key in files", **HASTY), fresh_key(cloud)
+        mount.rotate(key_files(key))
+        assert delete_one(cloud, function, PROJECTS[1]).event["type"] == DELETED
+        cloud.account.access_keys[key.access] = replace(key, secret="5ecret of another")
+        cloud.calls.clear()
+        cloud.fault(Fault(method="DELETE", delay=delay, times=None))
+
+        replies = deliver_all(function.url, give(cloud, 80), threads=8)
+        wait_for_all_answers(cloud)
+
+        assert {reply.status for reply in replies} == {503}
+        assert len(cloud.calls) <= 8 + 5
+
+    @pytest.mark.parametrize("projects", [1, 20])
+    def test_a_password_is_not_asked_to_refuse_it_again_and_again(
+        self, cloud: Simulator, start: Start, mount: MountedSecret, delay: float, projects: int
+    ) -> None:
+        function = start("a user with a file", **HASTY)
+        events = [event for project in PROJECTS[1 : 1 + projects] for event in give(cloud, 40 // projects, project)]
+        mount.rotate({**FILES, "password": f"the wrong 5ecret {time.monotonic_ns()}"})
+        cloud.fault(Fault(method="POST", delay=delay, times=None))
+
+        replies = deliver_all(function.url, events, threads=4)
+        wait_for_all_answers(cloud)
+
+        assert {reply.status for reply in replies} == {503}
+        assert set(asked(cloud)) == {("POST", 401)}
+        assert len(cloud.calls) <= 1 + 4
+        assert not cloud.account.user_lockout.locked("acme/in-a-file", cloud.account.now())
+
+    def test_a_password_that_it_accepted_before_is_not_asked_to_refuse_it_again_and_again(
+        self, cloud: Simulator, start: Start, mount: MountedSecret, delay: float
+    ) -> None:
+        function = start("a user with a file", **HASTY)
+        password = f"5ecret {time.monotonic_ns()}"
+        cloud.account.users["acme", "in-a-file"] = User("in-a-file", password, "acme")
+        mount.rotate({**FILES, "password": password})
+        assert delete_one(cloud, function, PROJECTS[0]).event["type"] == DELETED
+        cloud.account.users["acme", "in-a-file"] = User("in-a-file", "5ecret of another", "acme")
+        cloud.revoke_tokens()
+        cloud.calls.clear()
+        cloud.fault(Fault(method="POST", delay=delay, times=None))
+
+        replies = deliver_all(function.url, [give(cloud, 1, project)[0] for project in PROJECTS[1:] * 2], threads=8)
+        wait_for_all_answers(cloud)
+
+        assert {reply.status for reply in replies} == {503}
+        assert cloud.count("POST") <= 1 + 4
+        assert not cloud.account.user_lockout.locked("acme/in-a-file", cloud.account.now())
+
+
+class TestACloudThatDoesNotAnswer:
+    def test_is_asked_for_a_token_a_few_times_by_70_events(
+        self, cloud: Simulator, start: Start, mount: MountedSecret
+    ) -> None:
+        function = start("a user with a file", **HASTY)
+        mount.rotate({**FILES, "password": f"5ecret {time.monotonic_ns()}"})
+        cloud.fault(Fault(method="POST", hang=True, times=None))
+
+        replies = deliver_all(function.url, give(cloud, 70, PROJECTS[1]), threads=8)
+
+        assert {reply.problem["error_code"] for reply in replies} <= {"NO_ANSWER", "CREDENTIAL_UNPROVEN", "NO_TOKEN"}
+        assert cloud.count("POST") == 1
+        assert all(0 < reply.retry_after <= 30 for reply in replies)
+
+    def test_because_it_cannot_be_reached_has_refused_nothing(
+        self, cloud: Simulator, start: Start, mount: MountedSecret
+    ) -> None:
+        function = start("a temporary key in files", **HASTY)
+        mount.rotate(key_files(fresh_key(cloud)))
+        (event,) = give(cloud, 1)
+        cloud.stop()
+        try:
+            assert {deliver(function.url, event).problem["error_code"] for _ in range(3)} == {"NO_ANSWER"}
+        finally:
+            cloud.start()
+
+        assert deliver(function.url, event).event["type"] == DELETED
+
+
+class TestIamThatRefusesOneProject:
+    def test_goes_on_giving_tokens_of_the_others(self, cloud: Simulator, start: Start, mount: MountedSecret) -> None:
+        """It also answers 401 for a project in which the user has no role."""
+        function = start("a user with a file", **HASTY)
+        password = f"5ecret {time.monotonic_ns()}"
+        cloud.account.users["acme", "in-a-file"] = User("in-a-file", password, "acme")
+        mount.rotate({**FILES, "password": password})
+        no_role = {"error_code": "IAM.0001", "error_msg": "no role in the project"}
+        cloud.fault(IamRefusal(method="POST", status=401, body=no_role, times=None, project=PROJECTS[1]))
+
+        assert delete_one(cloud, function, PROJECTS[1]).problem["error_code"] == "IAM.0001"
+        for project in PROJECTS[2:]:
+            assert delete_one(cloud, function, project).event["type"] == DELETED
+        assert delete_one(cloud, function, PROJECTS[1]).problem["error_code"] == "CREDENTIAL_REFUSED"
+
+        assert cloud.count("POST") == len(PROJECTS) - 1
 
 
 class TestIamThatRefuses:

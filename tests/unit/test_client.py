@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.backups import Backup, DeleteBackup, Deleted, Failed
+from function.cloud.authorized import AuthorizedRequest
 from function.cloud.client import MAX_PAGES, BackupClient
-from function.cloud.credentials import AuthorizedRequest
 from function.cloud.engines.taurusdb import TAURUSDB
 from function.cloud.lockout import Verdict
 from function.delivery import Delivery

@@ -70,6 +70,7 @@ def test_after_the_deadline_nothing_is_sent_and_no_call_is_told_of() -> None:
     error, delivery = failure(Transport([URL], pool_size=1), Request("DELETE", URL, {"X-Auth-Token": SECRET}), 0)
 
     assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"nothing was sent to {ORIGIN}: no time was left")
+    assert not error.sent
     assert delivery.calls == []
 
 
