@@ -278,6 +278,8 @@ class TestAKeyPair:
         answer = authorized.without_secrets(Answer(400, {}, f"AK5ecret1 SK5ecret2 ST5ecret3 {signature}.".encode()))
 
         assert answer.body == b"[redacted] [redacted] [redacted] [redacted]."
+        part = Answer(400, {}, f"{signature[1:]} and AK5ecret".encode())  # of no use to anybody
+        assert authorized.without_secrets(part) is part
 
     def test_is_never_renewed(self) -> None:
         credential = KeyPair(KeySettings(ACCESS_KEY, SECRET_KEY))

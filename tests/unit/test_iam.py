@@ -193,7 +193,7 @@ def test_a_password_is_accepted_or_refused_by_nothing_but_iam_s_own_word(status:
 
 
 class Waiting(Delivery):
-    """Tells when it asks how long it may wait: it has found the password in use by another delivery."""
+    """Tells when it asks how long it may wait: it has found the token expected, or the password in use, by another."""
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**facts)
@@ -304,7 +304,7 @@ class TestTheTokensOfAUser:
 
     @pytest.mark.parametrize("answer", [issued(), as_json({"error_code": "IAM.0012"}, status=429)], ids=["201", "429"])
     def test_are_asked_for_once_by_all_who_wait_and_shared_success_or_failure(self, answer: Answer) -> None:
-        here, open_ = threading.Barrier(33), threading.Event()
+        open_ = threading.Event()
 
         def answer_slowly(_: Request) -> Answer:
             open_.wait(10)
@@ -312,21 +312,18 @@ class TestTheTokensOfAUser:
 
         iam = Iam(answer_slowly)
         tokens = tokens_of(iam)
+        deliveries = [Waiting(now=NOW, until=time.monotonic() + 30) for _ in range(32)]
 
-        def ask(_: int) -> str:
-            here.wait()
+        def ask(during: Delivery) -> str:
             try:
-                return token(tokens)
+                return token(tokens, during=during)
             except NotFinalError as error:
                 return error.error_code
 
         with ThreadPoolExecutor(32) as pool:
-            outcomes = pool.map(ask, range(32))
-            here.wait()
-            until = time.monotonic() + 10
-            while not iam.asked and time.monotonic() < until:
-                time.sleep(0.001)
-            time.sleep(0.05)  # whoever would ask as well has the time to
+            outcomes = pool.map(ask, deliveries)
+            for each in deliveries:
+                assert each.asked.wait(10)  # it is about to wait, or to ask
             open_.set()
             assert Counter(outcomes) == {"MII" if answer.status == 201 else "IAM.0012": 32}
         assert len(iam.asked) == 1

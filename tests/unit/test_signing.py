@@ -3,6 +3,7 @@
 import string
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlencode
 
 import pytest
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
@@ -45,8 +46,9 @@ headers = st.fixed_dictionaries(
         "zz": header_values,
     },
 )
+query_values = st.text(string.printable, max_size=5)  # an empty one is signed, too
 parameters = st.lists(
-    st.tuples(st.sampled_from(["backup_id", "instance_id", "limit", "offset", "x-y"]), backup_ids),
+    st.tuples(st.sampled_from(["backup_id", "instance_id", "limit", "offset", "x-y"]), backup_ids | query_values),
     unique_by=lambda pair: pair[0],
     max_size=4,
 )
@@ -55,6 +57,7 @@ parameters = st.lists(
 @given(
     st.sampled_from(["GET", "DELETE", "POST"]),
     st.lists(backup_ids, min_size=1, max_size=4),
+    st.booleans(),
     parameters,
     headers,
     st.binary(max_size=20),
@@ -64,14 +67,15 @@ parameters = st.lists(
 def test_the_official_signer_signs_alike(
     method: str,
     path: list[str],
+    ends_in_slash: bool,
     query: list[tuple[str, str]],
     headers: dict[str, str],
     body: bytes,
     secret: str,
     now: datetime,
 ) -> None:
-    resource, host = "/" + "/".join(path), "gaussdb.cn-north-4.myhuaweicloud.com:8443"
-    url = f"https://{host}{resource}" + ("?" + "&".join(f"{name}={value}" for name, value in query) if query else "")
+    resource, host = "/" + "/".join(path) + "/" * ends_in_slash, "gaussdb.cn-north-4.myhuaweicloud.com:8443"
+    url = f"https://{host}{resource}" + ("?" + urlencode(query) if query else "")
     theirs = SdkRequest(
         method=method,
         schema="https",
