@@ -1077,8 +1077,10 @@ class TestTheStart:
         output = ended.stdout + ended.stderr
         assert "Traceback" not in output
         assert "a-secret" not in output
-        (message,) = output.splitlines()
-        assert set(named) <= set(re.findall("[A-Z_]{3,}", message))
+        first, *others = output.splitlines()
+        assert first.startswith("backup-reaper cannot start: ")
+        assert all(line.startswith("  ") for line in others)
+        assert set(named) <= set(re.findall("[A-Z_]{3,}", output))
 
     def test_says_in_one_line_what_is_in_force_and_no_secret(
         self, simulator: Simulator, run: RunFunction, settings: Mapping[str, str]
