@@ -128,6 +128,7 @@ class Config:
             reader.faults.append(f"{names[0]} needs REAPER_PLATFORM=functiongraph: its keys sign what is published")
         if reader.has("DEBUG"):
             reader.faults.append("DEBUG must not be set: the framework's debugger would show secrets to every caller")
+        reader.check_proxies(config.origins)
         return config
 
     def in_force(self) -> dict[str, object]:

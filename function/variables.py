@@ -12,6 +12,7 @@ from .errors import ApiDeniedError, ConfigError
 from .events.grammar import is_uri_reference
 from .events.sink import read_token
 from .exchange import is_loopback
+from .proxies import find_proxy
 from .setting_names import NAMES, name_faults
 
 PEM_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
@@ -96,6 +97,14 @@ class Reader:
             read()
         except ApiDeniedError as fault:
             self.faults.append(fault.error_msg)
+
+    def check_proxies(self, origins: Iterable[str]) -> None:
+        """Find the proxies once: one that can never work is a fault now, beside the others."""
+        for url in origins:
+            try:
+                find_proxy(url, self._env)
+            except ConfigError as fault:
+                self.faults.append(str(fault))
 
 
 def origin(text: str) -> str:

@@ -384,6 +384,30 @@ def test_all_faults_are_told_at_once_each_in_its_line() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("socks5h://proxy:1080", "https://proxy:3128", "http://u:p#w@proxy:3128", "u:p@proxy:3128"),
+        *("http://proxy:0", "http://proxy:99999", "http://proxy:3128\n", "proxy:3128/path"),
+    ],
+)
+def test_a_proxy_that_can_never_work_is_told_beside_the_other_faults(name: str, url: str) -> None:
+    found = faults({**MINIMUM, name: url}, K_SINK="https://broker/a", REAPER_PAUSED="on")
+
+    assert [fault.split(" ")[0] for fault in found] == ["REAPER_PAUSED", name]
+    assert "SOCKS" in found[1]
+    assert "p#w" not in found[1]
+
+
+def test_a_proxy_counts_only_for_the_hosts_that_are_asked_through_it() -> None:
+    socks = "socks5h://proxy:1080"
+
+    assert config(HTTPS_PROXY=socks, NO_PROXY=".myhuaweicloud.com") == config()
+    assert config(HTTP_PROXY=socks) == config()
+    assert config(HTTPS_PROXY="http://user:password@proxy:3128") == config()
+
+
 def test_a_variable_that_the_search_for_misspelt_names_does_not_know_cannot_be_read() -> None:
     with pytest.raises(LookupError, match="REAPER_NEW"):
         Reader({}).optional("REAPER_NEW", str, "")
