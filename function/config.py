@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from .cloud.credentials import (
-    PASSWORD,
-    CredentialSettings,
-    KeySettings,
-    Secret,
-    TokenSettings,
-    UserSettings,
-    read_together,
-)
-from .endpoints import iam_url, read_endpoints
+from .cloud.credentials import CredentialSettings, UserSettings
+from .credential_settings import read_credential
+from .endpoints import read_endpoints
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
 from .guards import DAY, Policy, folded
@@ -30,7 +23,6 @@ from .variables import (
     count,
     duration,
     existing_path,
-    line,
     listed,
     one_of,
     pem,
@@ -38,7 +30,6 @@ from .variables import (
     sink_url,
     token_file,
     uri_reference,
-    versioned_url,
 )
 
 if TYPE_CHECKING:  # other platforms start without it
@@ -107,7 +98,7 @@ class Config:
     def read(cls, reader: Reader) -> "Config":
         """What is in force, if the reader has found no faults."""
         platform = reader.optional("REAPER_PLATFORM", one_of("http", FUNCTIONGRAPH), "http")
-        credential, eventgrid = _functiongraph(reader) if platform == FUNCTIONGRAPH else (_credential(reader), None)
+        credential, eventgrid = _functiongraph(reader) if platform == FUNCTIONGRAPH else (read_credential(reader), None)
         config = cls(
             endpoints=read_endpoints(reader),
             credential=credential,
@@ -175,52 +166,6 @@ def _functiongraph(reader: Reader) -> "tuple[CredentialSettings, EventGridSettin
     from .functiongraph_settings import read_agency, read_eventgrid
 
     return read_agency(reader), read_eventgrid(reader)
-
-
-def _credential(reader: Reader) -> CredentialSettings:
-    token = reader.any_of(["HW_AUTH_TOKEN"])
-    user = reader.any_of(["HW_USER_NAME", "HW_USER_PASSWORD", "HW_DOMAIN_NAME"])
-    key = reader.any_of(["HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN"])
-    match bool(token), bool(user), bool(key):
-        case True, False, False:
-            return TokenSettings(reader.secret("HW_AUTH_TOKEN"))
-        case False, True, False:
-            return _user(reader)
-        case False, False, True:
-            return _key(reader)
-    kinds = {"a token": token, "an IAM user": user, "an access key": key}
-    found = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in kinds.items() if names)
-    none = "none, of HW_AUTH_TOKEN, HW_USER_NAME and HW_ACCESS_KEY with what belongs to each"
-    reader.faults.append(f"exactly one kind of credential must be set; found: {found or none}")
-    return TokenSettings(Secret("HW_AUTH_TOKEN"))  # never used: this fault ends the start
-
-
-def _user(reader: Reader) -> UserSettings:
-    return UserSettings(
-        name=reader.required("HW_USER_NAME", line, ""),
-        password=reader.secret("HW_USER_PASSWORD", PASSWORD),
-        domain=reader.required("HW_DOMAIN_NAME", line, ""),
-        auth_url=_auth_url(reader),
-    )
-
-
-def _key(reader: Reader) -> KeySettings:
-    temporary = reader.any_of(["HW_SECURITY_TOKEN"])
-    before = len(reader.faults)
-    key = KeySettings(
-        access_key=reader.secret("HW_ACCESS_KEY"),
-        secret_key=reader.secret("HW_SECRET_KEY"),
-        security_token=reader.secret("HW_SECURITY_TOKEN") if temporary else None,
-    )
-    if len(reader.faults) == before:  # each part can be read: can they be read together?
-        reader.check(lambda: read_together(key.secrets))
-    return key
-
-
-def _auth_url(reader: Reader) -> str:
-    if reader.has("HW_AUTH_URL") or not reader.has("HW_REGION_NAME"):
-        return reader.required("HW_AUTH_URL", versioned_url, "")
-    return reader.optional("HW_REGION_NAME", iam_url, "")
 
 
 def _policy(reader: Reader, *, user: bool) -> Policy:
