@@ -63,6 +63,11 @@ def test_an_unknown_name_with_our_prefix_is_a_fault_also_if_nothing_is_like_it(n
         ("XREAPER_DRY_RUN", "XREAPER_DRY_RUN", "REAPER_DRY_RUN"),
         ("EAPER_KEEP_LATS", "EAPER_KEEP_LATS", "REAPER_KEEP_LAST"),
         ("R\u0415APER_DRY_RUN", "R\\u0415APER_DRY_RUN", "REAPER_DRY_RUN"),
+        (
+            "\u0420\u0415\u0410\u0420\u0415\u0420_DRY_RUN",  # all of the prefix in Cyrillic
+            "\\u0420\\u0415\\u0410\\u0420\\u0415\\u0420_DRY_RUN",
+            "REAPER_DRY_RUN",
+        ),
         ("\uff32\uff25APER_PAUSED", "\\uff32\\uff25APER_PAUSED", "REAPER_PAUSED"),
         ("BACKUP_REAPER_PAUSED", "BACKUP_REAPER_PAUSED", "REAPER_PAUSED"),
         ("KEEP_LAST", "KEEP_LAST", "REAPER_KEEP_LAST"),
