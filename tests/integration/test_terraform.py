@@ -11,6 +11,7 @@ import pytest
 
 from function.config import Config
 from function.events.contract import EXPIRED
+from function.events.eventgrid import ENDPOINTS
 from function.planner_settings import PlannerSettings
 from simulator.processes import ROOT
 from tests.container import read_dockerfile
@@ -406,6 +407,11 @@ class TestEventGrid:
         for function in functions(large):
             assert environment(function)["REAPER_EVENTGRID_CHANNEL_ID"] == channel
             assert environment(function)["REAPER_EVENTGRID_SOURCE"] in sources
+
+    def test_the_regions_are_those_of_the_code(self) -> None:
+        [listed] = re.findall(r"eventgrid_regions = \[(.*?)\]", FILES["main.tf"], re.DOTALL)
+
+        assert set(re.findall(r'"(.*?)"', listed)) == set(ENDPOINTS)
 
     def test_the_limits_of_eventgrid_s_fields_are_kept(self, large: dict[str, Any]) -> None:
         subscription = large["huaweicloud_eg_event_subscription.expired[0]"]
