@@ -8,6 +8,7 @@ from typing import assert_never
 from .backups import Deleted, Failed, Outcome, Planned, Skipped
 from .delivery import Delivery
 from .errors import NotAnEventError, NotFinalError
+from .exchange import MAX_NAME_CHARS, bounded
 
 log = logging.getLogger("backup-reaper")
 
@@ -67,10 +68,9 @@ def _age(delivery: Delivery) -> Mapping[str, float]:
 def _about_outcome(outcome: Outcome | Planned) -> Mapping[str, object]:
     match outcome:
         case Deleted():
-            return {"outcome": "deleted", "absence": outcome.absence, "request_id": outcome.request_id}
+            return {"outcome": "deleted", "absence": outcome.absence, "request_id": _name(outcome.request_id)}
         case Failed():
-            facts = {"error_code": outcome.error_code, "error_msg": outcome.error_msg, "request_id": outcome.request_id}
-            return {"outcome": "failed", **facts}
+            return {"outcome": "failed", **_what_was_said(outcome), "request_id": _name(outcome.request_id)}
         case Skipped():
             return {"outcome": "skipped", "reason": outcome.reason}
         case Planned():
@@ -83,13 +83,20 @@ def _about_outcome(outcome: Outcome | Planned) -> Mapping[str, object]:
 def _about_error(error: Exception) -> Mapping[str, object]:
     match error:
         case NotAnEventError():
-            return {"outcome": "not_an_event", "error_code": "NOT_AN_EVENT", "error_msg": str(error)}
+            return {"outcome": "not_an_event", "error_code": "NOT_AN_EVENT", "error_msg": bounded(str(error))}
         case NotFinalError():
-            facts = {"error_code": error.error_code, "error_msg": error.error_msg}
-            request_id = {"request_id": error.request_id} if error.request_id else {}
-            return {"outcome": "not_final", "error.type": type(error).__name__, **facts, **request_id}
+            request_id = {"request_id": _name(error.request_id)} if error.request_id else {}
+            return {"outcome": "not_final", "error.type": type(error).__name__, **_what_was_said(error), **request_id}
         case _:
             return {"outcome": "crashed", "error_code": "INTERNAL_ERROR"}
+
+
+def _what_was_said(refusal: Failed | NotFinalError) -> Mapping[str, object]:
+    return {"error_code": _name(refusal.error_code), "error_msg": bounded(refusal.error_msg)}
+
+
+def _name(text: str | None) -> str | None:
+    return text and bounded(text, MAX_NAME_CHARS)
 
 
 def _level(record: Record) -> int:

@@ -152,10 +152,12 @@ def line(record: Record) -> dict[str, Any]:
     """The canonical line of a record, by its fields."""
     keeper, log = Keeper(), logging.getLogger("backup-reaper")
     log.addHandler(keeper)
+    log.setLevel(logging.DEBUG)
     try:
         log_record(record)
     finally:
         log.removeHandler(keeper)
+        log.setLevel(logging.NOTSET)
     return vars(keeper.last)
 
 
@@ -181,6 +183,28 @@ def test_what_has_no_outcome_is_answered_and_logged_by_its_kind(
     written = line(visit.record)
     assert (written["outcome"], written["levelname"]) == (outcome, level)
     assert written["http.response.status_code"] == status
+
+
+LONG: Final = "x" * 500_000
+
+
+@pytest.mark.parametrize(
+    "settle",
+    [
+        settled(Deleted(request_id=LONG)),
+        settled(Failed(error_code=LONG, error_msg=LONG, request_id=LONG)),
+        raising(ApiUnavailableError(LONG, LONG, request_id=LONG, retry_after=LONG)),
+        raising(NotAnEventError(400, LONG)),
+    ],
+    ids=["deleted", "failed", "not final", "no event"],
+)
+def test_long_texts_from_outside_are_cut_in_the_line_and_in_the_problem(settle: Settle) -> None:
+    visit = Visit(settle)
+
+    written = line(visit.record)
+    assert all(len(written[name] or "") <= 200 for name in ("error_code", "request_id") if name in written)
+    assert len(written.get("error_msg", "")) <= 1000
+    assert visit.answer.status_code == 200 or len(visit.answer.data) <= 700
 
 
 @pytest.mark.parametrize("alarm", [False, True])
