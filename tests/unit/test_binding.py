@@ -297,7 +297,7 @@ ARRAY: Final = "the body is a JSON array, a batch of events: deliver each event 
         (b"\xff", "the body is not JSON: not UTF-8: byte 0 is wrong"),
         (b'{"id": "1", "id": "2"}', "the body is not JSON: an object names a member twice"),
         (b'{"id": NaN}', "the body is not JSON: NaN and Infinity are not JSON"),
-        (b"[" * 9_999, "the body is not JSON: nested too deeply"),
+        (b"[" * 9_999 + b"]" * 9_999, "the body is not JSON: nested too deeply"),
         (b"[]", ARRAY),
         (json.dumps([REQUIRED]).encode(), ARRAY),
         (b'"event"', "the body is JSON, but not an object"),
