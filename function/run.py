@@ -13,7 +13,7 @@ from .cloud.listing import list_project
 from .config import Config
 from .delivery import Delivery, EventName
 from .door import Publish
-from .errors import NotFinalError, SinkError
+from .errors import ApiUnavailableError, NotFinalError, SinkError
 from .events.binding import Event
 from .events.contract import EXPIRED
 from .events.planning import Tick, read_tick, write_expired, write_report
@@ -27,7 +27,7 @@ from .retention.policy import PolicyFile
 from .tally import Expired, Tally, report_facts
 
 MAX_TICK_AGE: Final = timedelta(hours=1)
-ATTEMPTS: Final = 2  # for each deletion of a sweep: the second finds out what the first could not see
+PAUSES: Final = (0, 1, 2, 4, 8, 16, 32)  # seconds before each look at what may be deleted
 
 Told = tuple[Expired, dict[str, str], dict[str, object]]  # an expired backup, and its event's attributes and data
 
@@ -151,30 +151,45 @@ class Planner:
             tally.add("published")
 
     def _sweep(self, events: Sequence[Told], delivery: Delivery, tally: Tally) -> None:
-        """Delete the expired backups, oldest first. What has no final outcome is tried once more at the end."""
-        todo = list(events)
-        for _ in range(ATTEMPTS):
-            tally.stopped = None
-            todo = [each for each in todo if not self._delete(each, delivery, tally)]
-        tally.left = [expired for expired, _, _ in todo]
+        """Delete the expired backups, oldest first.
 
-    def _delete(self, told: Told, delivery: Delivery, tally: Tally) -> bool:
-        """Whether the deletion of one backup has a final outcome, and its result is published."""
+        What may be deleted without a final outcome is looked for again: the next tick's list no longer has it, so
+        nobody would ever tell what became of it. What is surely still there is left to the next tick.
+        """
+        unknown = [each for each in events if not self._delete(each, delivery, tally)]
+        for pause in PAUSES:
+            if not unknown or delivery.left() < pause + self.call_seconds:
+                break
+            time.sleep(pause)  # noqa: TID251  # engines that delete asynchronously need some seconds
+            tally.stopped = None
+            unknown = [each for each in unknown if not self._delete(each, delivery, tally, looking=True)]
+        tally.left += [expired for expired, _, _ in unknown]
+
+    def _delete(self, told: Told, delivery: Delivery, tally: Tally, *, looking: bool = False) -> bool:
+        """Whether it is known what became of one backup: it has a final outcome, or is surely still there.
+
+        Args:
+            looking: it may be deleted already, so only a final outcome tells.
+        """
+        expired, attributes, data = told
         if delivery.left() < self.call_seconds:
             tally.stopped = "the time for this run is over"
         if tally.stopped:
-            return False
-        _, attributes, data = told
+            tally.left += [] if looking else [expired]
+            return not looking
         part = delivery.part(self.call_seconds)
         part.event = EventName(id=attributes["id"], source=attributes["source"], type=attributes["type"])
         outcome, error = self._carry_out(Event(attributes, data, "structured"), part)
         seconds = time.monotonic() - part.began
         self.observe(Record(delivery=part, outcome=outcome, error=error, status=None, seconds=seconds))
+        if outcome and not error:
+            tally.add(type(outcome).__name__.lower())
+            return True
         if error and (error.needs_operator or isinstance(error, SinkError)):
             tally.stopped = str(error)
-        if error or not outcome:
+        if looking or outcome or _may_be_deleted(error, part):
             return False
-        tally.add(type(outcome).__name__.lower())
+        tally.left.append(expired)
         return True
 
     def _carry_out(self, event: Event, part: Delivery) -> tuple[Outcome | None, NotFinalError | None]:
@@ -202,6 +217,12 @@ class Planner:
             valid_for=self.file.event_valid_for,
             source=self.source,
         )
+
+
+def _may_be_deleted(error: NotFinalError | None, part: Delivery) -> bool:
+    """Whether a DELETE was sent whose answer does not tell: none came, it was broken, or it accepted the deletion."""
+    sent = any(call.method == "DELETE" for call in part.calls)
+    return sent and isinstance(error, ApiUnavailableError) and error.http_status != 429
 
 
 def _refuse_stale(tick: Tick, now: datetime) -> str | None:

@@ -1,6 +1,7 @@
 """The planner over real sockets: a tick in, the lists of the account, what the mode asks for, a report out."""
 
 import json
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,27 @@ from typing import Any, Final
 
 import pytest
 
-from function.events.planning import DUE, PLANNED
-from simulator import Backup, Simulator
+from function.events.contract import DELETED, EXPIRED
+from function.events.planning import DUE, PING, PLANNED
+from function.tally import MAX_REPORTED
+from simulator import Backup, Fault, Simulator
 from simulator.processes import Running, run_function
-from tests.deliverer import PROJECT, Envelope, deliver
+from tests.deliverer import PROJECT, Envelope, deliver, send
+from tests.event_schemas import schema_faults
 
 INSTANCE, OTHER_INSTANCE = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07", "d2f8a6c04b1e4937a5c3e0b7f9d18264in07"
 DAY: Final = timedelta(days=1)
+ACCEPT: Final = Fault(path="^/sink", times=None, status=202)
+TROUBLES: Final[list[dict[str, Any]]] = [
+    {"drop": True},
+    {"drop": True, "takes_effect": True},
+    {"status": 500},
+    {"status": 500, "takes_effect": True},
+    {"status": 429},
+    {"status": 503},
+    {"status": 404, "body": "<html>"},
+]
+RATES: Final = (("GET", 0.1), ("DELETE", 0.4))
 POLICY: Final = f"""
 version = 1
 [policy.standard]
@@ -69,6 +84,107 @@ def planner(tmp_path: Path, settings: Mapping[str, str]) -> Iterator[Plan]:
         yield start
 
 
+@pytest.fixture(scope="module")
+def lasting_sink() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def sink(lasting_sink: Simulator) -> Simulator:
+    """A sink that takes everything and remembers what it was sent."""
+    lasting_sink.reset()
+    lasting_sink.fault(ACCEPT)
+    return lasting_sink
+
+
+def published(sink: Simulator) -> list[Envelope]:
+    return [json.loads(call.body) for call in sink.calls]
+
+
+def settled(running: Running) -> list[dict[str, Any]]:
+    """The canonical lines."""
+    return [json.loads(line) for line in running.output.splitlines() if "delivery settled" in line]
+
+
+class TestATick:
+    def test_of_knative_s_ping_source_asks_for_a_plan(self, account: Simulator, planner: Plan) -> None:
+        report = deliver(planner().url, tick(type=PING, source="/apis/v1/namespaces/n/pingsources/p")).event
+
+        assert report["type"] == PLANNED
+        assert report["data"]["request"]["type"] == PING
+
+    @pytest.mark.parametrize("event_type", ["com.example.other", EXPIRED, PLANNED, DELETED])
+    def test_of_another_type_is_refused(self, account: Simulator, planner: Plan, event_type: str) -> None:
+        reply = deliver(planner().url, tick(type=event_type))
+
+        assert (reply.status, reply.problem["error_code"]) == (400, "NOT_AN_EVENT")
+        assert account.calls == []
+
+    @pytest.mark.parametrize("age", [None, timedelta(minutes=61)])
+    def test_that_is_old_or_has_no_time_plans_nothing(
+        self, account: Simulator, planner: Plan, age: timedelta | None
+    ) -> None:
+        time = age and (now() - age).isoformat()
+
+        report = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(time=time)).event
+
+        assert (report["data"]["skipped"], report["data"]["mode"]) == ("stale_tick", "sweep")
+        assert account.calls == []
+
+    def test_that_is_ahead_of_our_clock_is_not_final(self, account: Simulator, planner: Plan) -> None:
+        ahead = (now() + timedelta(minutes=6)).isoformat()
+
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(time=ahead))
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "CLOCK_AHEAD")
+        assert account.calls == []
+
+    def test_is_not_carried_out_with_a_clock_that_is_off(self, account: Simulator, planner: Plan) -> None:
+        account.advance(600)
+
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick())
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "CLOCK_OFF")
+        assert account.count("DELETE") == 0
+
+    @pytest.mark.parametrize("data", [{"dry_run": True}, {"dry_run": True, "anything": "else"}])
+    def test_can_ask_for_a_dry_run(self, account: Simulator, planner: Plan, data: object) -> None:
+        report = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(data=data)).event
+
+        assert report["data"]["mode"] == "report"
+        assert account.count("DELETE") == 0
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"data": {"dryRun": True}},
+            {"data": {"dry_rum": True}},
+            {"data": {"dry_run": "true"}},
+            {"dryrun": True},
+            {"dryrunn": "true"},
+        ],
+        ids=str,
+    )
+    def test_with_a_misspelt_dry_run_deletes_nothing(
+        self, account: Simulator, planner: Plan, wrong: Mapping[str, object]
+    ) -> None:
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(**wrong))
+
+        assert reply.status == 400
+        assert "dry_run" in reply.problem["error_msg"]
+        assert account.calls == []
+
+    def test_waits_while_the_planner_is_paused(self, account: Simulator, planner: Plan) -> None:
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep", REAPER_PAUSED="true").url, tick())
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "PAUSED")
+        assert account.calls == []
+
+    def test_leaves_probes_to_be_answered(self, planner: Plan) -> None:
+        assert send(planner().url, method="GET", path="/health").status == 200
+
+
 def test_a_report_tells_what_would_expire_and_changes_nothing(account: Simulator, planner: Plan) -> None:
     before = account.backup_ids(PROJECT)
 
@@ -81,6 +197,294 @@ def test_a_report_tells_what_would_expire_and_changes_nothing(account: Simulator
     assert counts == {"listed": 6, "not_manual": 0, "kept": 4, "expired": 2, "refused": 0, "left": 0}
     assert account.backup_ids(PROJECT) == before
     assert account.count("DELETE") == 0
+
+
+class TestAList:
+    @pytest.mark.parametrize("mode", ["report", "publish", "sweep"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"backups": [], "total_count": None},
+            {"backups": [], "total_count": 0, "error_code": "DBS.200010"},
+            {"backups": [{"name": "without an id"}], "total_count": 1},
+            "<html>",
+        ],
+        ids=str,
+    )
+    def test_that_is_not_of_the_documented_form_ends_the_run(
+        self, account: Simulator, sink: Simulator, planner: Plan, mode: str, body: object
+    ) -> None:
+        account.fault(Fault(method="GET", path="offset=0", status=200, body=body))
+
+        reply = deliver(planner(REAPER_PLANNER_MODE=mode, K_SINK=f"{sink.url}/sink").url, tick())
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "UNCLEAR_LIST")
+        assert sink.calls == []
+        assert account.count("DELETE") == 0
+
+    def test_of_several_pages_is_read_whole(self, account: Simulator, planner: Plan) -> None:
+        for number in range(250):
+            account.add(backup(f"more-{number}", 100 + number, instance_id=OTHER_INSTANCE))
+
+        report = deliver(planner(POLICY + "[limits]\nmax_expired = 300\n").url, tick()).event
+
+        assert report["data"]["counts"]["listed"] == 256
+        assert report["data"]["counts"]["expired"] == 252
+        assert len(report["data"]["expired"]) == MAX_REPORTED
+        assert report["data"]["truncated"] is True
+
+    def test_that_moves_is_read_once_more_and_flagged_if_it_moves_again(
+        self, account: Simulator, planner: Plan
+    ) -> None:
+        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
+        moving = [
+            Fault(method="GET", path="offset=0&", status=200, body={"backups": items, "total_count": count})
+            for count in (5, 6)
+        ]
+        account.fault(*moving)
+
+        data = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick()).event["data"]
+
+        assert data["list_moved"] is True
+        assert {each["backup_id"] for each in data["expired"]} <= {"b40", "b30"}  # what is missing expires no other
+        assert account.faults.left() == []
+
+
+class TestPublish:
+    def publisher(self, planner: Plan, sink: Simulator) -> Running:
+        return planner(REAPER_PLANNER_MODE="publish", K_SINK=f"{sink.url}/sink")
+
+    def test_hands_over_one_event_for_each_expired_backup_oldest_first(
+        self, account: Simulator, sink: Simulator, planner: Plan
+    ) -> None:
+        time = now()
+
+        reply = deliver(self.publisher(planner, sink).url, tick(time=time.isoformat()))
+
+        assert (reply.status, reply.body) == (204, b"")
+        *events, report = published(sink)
+        assert [event["subject"] for event in events] == ["b40", "b30"]
+        assert (report["type"], report["data"]["counts"]["published"]) == (PLANNED, 2)
+        event = events[0]
+        assert schema_faults(event) == []
+        assert event["type"] == EXPIRED
+        assert event["source"] == "/backup-reaper/planner"
+        assert event["causationid"] == "t1"
+        assert event["partitionkey"] == INSTANCE
+        assert datetime.fromisoformat(event["time"]) == time
+        assert datetime.fromisoformat(event["expirytime"]) == time + timedelta(hours=12)
+        assert event["data"] == {
+            "project_id": PROJECT,
+            "instance_id": INSTANCE,
+            "backup_id": "b40",
+            "policy": "standard",
+            "reason": "no_rule",
+        }
+        assert account.count("DELETE") == 0
+
+    def test_of_the_same_tick_again_has_the_same_ids_and_of_another_others(
+        self, account: Simulator, sink: Simulator, planner: Plan
+    ) -> None:
+        url, first = self.publisher(planner, sink).url, tick()
+
+        for each in (first, first, {**first, "id": "t2"}):
+            assert deliver(url, each).status == 204
+
+        ids = [event["id"] for event in published(sink)]
+        assert ids[:3] == ids[3:6]
+        assert not set(ids[:3]) & set(ids[6:])
+
+    def test_that_is_refused_in_the_middle_comes_again_with_the_same_ids(
+        self, account: Simulator, sink: Simulator, planner: Plan
+    ) -> None:
+        sink.faults.replace([Fault(path="^/sink", status=202), Fault(path="^/sink", status=500), ACCEPT])
+        url, event = self.publisher(planner, sink).url, tick()
+
+        reply = deliver(url, event)
+        assert (reply.status, reply.problem["error_code"]) == (503, "SINK_REFUSED")
+        assert deliver(url, event).status == 204
+
+        ids = [event["id"] for event in published(sink)]
+        assert len(ids) == 5
+        assert ids[:2] == ids[2:4]
+
+    def test_closes_the_loop_with_the_reaper(
+        self, account: Simulator, sink: Simulator, planner: Plan, function: Running
+    ) -> None:
+        url = self.publisher(planner, sink).url
+        deliver(url, tick())
+
+        results = [deliver(function.url, event).event for event in published(sink)[:-1]]
+
+        assert [result["type"] for result in results] == [DELETED, DELETED]
+        assert account.backup_ids(PROJECT) == {"b20", "b10", "o90", "o80"}
+        deliver(url, tick(id="t2"))
+        assert published(sink)[-1]["data"]["expired"] == []
+
+    def test_without_a_sink_does_not_start(self, planner: Plan) -> None:
+        with pytest.raises(RuntimeError, match="REAPER_PLANNER_MODE=publish needs K_SINK"):
+            planner(REAPER_PLANNER_MODE="publish")
+
+
+class TestSweep:
+    def test_sends_a_result_for_each_deletion_and_the_report(
+        self, account: Simulator, sink: Simulator, planner: Plan
+    ) -> None:
+        running = planner(REAPER_PLANNER_MODE="sweep", K_SINK=f"{sink.url}/sink")
+
+        assert deliver(running.url, tick()).status == 204
+
+        *results, report = published(sink)
+        assert [(result["type"], result["subject"]) for result in results] == [(DELETED, "b40"), (DELETED, "b30")]
+        assert all(schema_faults(event) == [] for event in published(sink))
+        assert report["data"]["counts"]["deleted"] == 2
+
+    def test_obeys_the_reaper_s_guards(self, account: Simulator, planner: Plan) -> None:
+        """A plan that has become old, or a policy that is too short, still deletes nothing wrong."""
+        running = planner(REAPER_PLANNER_MODE="sweep", REAPER_KEEP_LAST="3", REAPER_HOLD_WORDS="b40")
+
+        data = deliver(running.url, tick()).event["data"]
+
+        assert data["counts"]["skipped"] == 2
+        assert account.backup_ids(PROJECT) == {"b40", "b30", "b20", "b10", "o90", "o80"}
+        assert [line.get("reason") for line in settled(running)] == ["on_hold", "keep_last", None]
+
+    def test_looks_again_for_what_got_no_answer(self, account: Simulator, planner: Plan) -> None:
+        account.fault(Fault(method="DELETE", path="b40", drop=True, takes_effect=True))
+        running = planner(REAPER_PLANNER_MODE="sweep")
+
+        data = deliver(running.url, tick()).event["data"]
+
+        assert (data["counts"]["deleted"], data["counts"]["left"], data["left"]) == (2, 0, [])
+        assert [line.get("backup.id") for line in settled(running)] == ["b40", "b30", "b40", None]
+
+    def test_leaves_to_the_next_tick_what_has_no_outcome(self, account: Simulator, planner: Plan) -> None:
+        account.fault(Fault(method="DELETE", path="b40", status=429))
+        running = planner(REAPER_PLANNER_MODE="sweep")
+
+        data = deliver(running.url, tick()).event["data"]
+
+        assert (data["counts"]["deleted"], data["counts"]["left"]) == (1, 1)
+        assert [each["backup_id"] for each in data["left"]] == ["b40"]
+        assert deliver(running.url, tick(id="t2")).event["data"]["counts"]["deleted"] == 1
+        assert account.backup_ids(PROJECT) == {"b20", "b10", "o90", "o80"}
+
+    def test_ends_where_an_operator_must_act(self, account: Simulator, planner: Plan) -> None:
+        account.fault(Fault(method="DELETE", times=None, status=403, body={"error_code": "DBS.200010"}))
+        running = planner(REAPER_PLANNER_MODE="sweep")
+
+        data = deliver(running.url, tick()).event["data"]
+
+        assert (data["counts"]["left"], account.count("DELETE")) == (2, 1)
+        assert data["stopped"].startswith("DBS.200010")
+
+    def test_ends_where_the_sink_does_not_take_results(
+        self, account: Simulator, sink: Simulator, planner: Plan
+    ) -> None:
+        sink.faults.replace([Fault(path="^/sink", status=500, times=None)])
+        short = {"REAPER_DEADLINE_SECONDS": "1", "REAPER_PLAN_DEADLINE_SECONDS": "4"}
+        running = planner(REAPER_PLANNER_MODE="sweep", K_SINK=f"{sink.url}/sink", **short)
+
+        reply = deliver(running.url, tick())
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "SINK_REFUSED")
+        assert account.backup_ids(PROJECT) == {"b30", "b20", "b10", "o90", "o80"}  # no second one without a result
+
+    def test_stops_in_time_and_says_what_it_left(self, account: Simulator, planner: Plan) -> None:
+        for number in range(6):
+            account.add(backup(f"older-{number}", 100 + number))
+        account.fault(Fault(method="DELETE", times=None, delay=1.0))
+        running = planner(REAPER_PLANNER_MODE="sweep", REAPER_PLAN_DEADLINE_SECONDS="5", REAPER_DEADLINE_SECONDS="3")
+
+        reply = deliver(running.url, tick())
+
+        assert reply.seconds < 7
+        data = reply.event["data"]
+        assert 0 < data["counts"]["deleted"] < 8
+        assert data["counts"]["deleted"] + data["counts"]["left"] == 8
+        assert data["stopped"] == "the time for this run is over"
+
+
+class TestLimits:
+    POLICY: Final = POLICY + "[limits]\nmax_expired = 1\n"
+
+    def test_stop_one_instance_while_the_others_go_on(self, account: Simulator, planner: Plan) -> None:
+        account.add(backup("o99", 99, instance_id=OTHER_INSTANCE))
+
+        data = deliver(planner(self.POLICY, REAPER_PLANNER_MODE="sweep").url, tick()).event["data"]
+
+        outcomes = {group["instance_id"]: (group["outcome"], group.get("remedy")) for group in data["groups"]}
+        assert outcomes == {
+            INSTANCE: ("refused: over_max_expired", "max_expired = 2"),
+            OTHER_INSTANCE: ("planned", None),
+        }
+        assert (data["counts"]["refused"], data["counts"]["deleted"]) == (2, 1)
+        assert account.backup_ids(PROJECT) == {"b40", "b30", "b20", "b10", "o90", "o80"}
+
+
+class TestAPolicyFile:
+    @pytest.mark.parametrize(
+        ("policy", "says"),
+        [
+            ("", "policy"),
+            ("version = 1\n[policy.a]\n", "keep_last"),
+            (POLICY.replace("keep_last = 2", "keep_last = 0"), "policy.standard.keep_last"),
+            (POLICY + "keep_dayly = 1\n", "keep_daily"),
+            ("not toml", "TOML"),
+        ],
+    )
+    def test_that_is_wrong_stops_the_start(self, planner: Plan, policy: str, says: str) -> None:
+        with pytest.raises(RuntimeError, match="exit 1 at start") as raised:
+            planner(policy)
+
+        assert says in str(raised.value)
+        assert "Traceback" not in str(raised.value)
+
+    def test_that_is_not_there_stops_the_start(self, planner: Plan) -> None:
+        with pytest.raises(RuntimeError, match="REAPER_POLICY_FILE /nowhere cannot be read: No such file"):
+            planner(REAPER_POLICY_FILE="/nowhere")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_fails_on_the_way_ticks_sweep_what_the_plan_named_and_nothing_else(
+    account: Simulator, planner: Plan, sink: Simulator, seed: int
+) -> None:
+    """Connections drop, the API throttles and fails; ticks are repeated until nothing expires any more."""
+    for number in range(30):
+        account.add(backup(f"n{number}", 50 + number, instance_id=(INSTANCE, OTHER_INSTANCE)[number % 2]))
+    running = planner(
+        POLICY + "[limits]\nmax_expired = 100\n",
+        REAPER_PLANNER_MODE="sweep",
+        REAPER_KEEP_LAST="2",
+        K_SINK=f"{sink.url}/sink",
+        REAPER_DEADLINE_SECONDS="2",
+        REAPER_PLAN_DEADLINE_SECONDS="20",
+    )
+    before = account.backup_ids(PROJECT)
+    named: set[str] = set()
+    for number in range(40):
+        trouble = random.Random(seed * 100 + number).choice(TROUBLES)
+        account.faults.replace(
+            [
+                Fault(method="GET", rate=0.1, times=None, **trouble),
+                Fault(method="DELETE", rate=0.4, times=None, **trouble),
+            ]
+        )
+        reply = deliver(running.url, tick(id=f"t{number}"))
+        assert reply.status in (204, 429, 503)
+        if reply.status == 204:
+            report = published(sink)[-1]["data"]
+            named |= {each["backup_id"] for each in report["expired"]}
+            if not report["expired"]:
+                break
+    else:
+        pytest.fail("something expires for ever")
+
+    left = account.backup_ids(PROJECT)
+    assert before - left == named
+    assert left == {"b20", "b10", "n1", "n3"}
+    told = {event["subject"] for event in published(sink) if event["type"] == DELETED}
+    assert told == named
 
 
 def test_a_sweep_deletes_what_has_expired_and_nothing_else(account: Simulator, planner: Plan) -> None:
