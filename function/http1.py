@@ -14,6 +14,8 @@ from .exchange import Answer
 
 MAX_BODY_BYTES: Final = 1 << 19  # JSON can take thirty times as much memory as text
 MAX_FIELDS: Final = 100
+MAX_HEAD_BYTES: Final = 1 << 17
+MAX_LINE_BYTES: Final = 1 << 16  # of those that are thrown away
 WHITE: Final = " \t"  # RFC 9110 §5.6.3
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: .*)?")
@@ -82,12 +84,14 @@ def read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
 
 
 def _read_one_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
-    if not (start := _STATUS_LINE.fullmatch(_read_line(stream))):
+    line, left = _read_line(stream, MAX_HEAD_BYTES)
+    if not (start := _STATUS_LINE.fullmatch(line)):
         raise NoAnswerError("no status line")
     fields = {"connection": "close"} if start[1] == "0" else {}  # §9.3
     name = ""
     for _ in range(MAX_FIELDS + 1):  # the empty line, too
-        if not (line := _read_line(stream)):
+        line, left = _read_line(stream, left)
+        if not line:
             return int(start[2]), fields
         if field := _FIELD.fullmatch(line):
             name, value = field[1].lower(), field[2].strip(WHITE)
@@ -112,13 +116,13 @@ def _read_length(value: str | None) -> int | None:
 
 def _read_chunks(stream: BinaryIO) -> bytes:
     """§7.1."""
-    chunks: list[bytes] = []
-    while start := _CHUNK.fullmatch(_read_line(stream)):
+    body = bytearray()  # no list: many small chunks would take many times their size
+    while start := _CHUNK.fullmatch(_read_line(stream, MAX_LINE_BYTES)[0]):
         if not (size := int(start[1], 16)):
-            while stream.readline() not in (b"\r\n", b"\n", b""):  # trailers
+            while stream.readline(MAX_LINE_BYTES) not in (b"\r\n", b"\n", b""):  # trailers
                 pass
-            return b"".join(chunks)
-        chunks.append(_read_exactly(stream, size))
+            return bytes(body)
+        body += _read_exactly(stream, size)
         if stream.read(2) != b"\r\n":
             raise NoAnswerError("a chunk is not as long as its size")
     raise NoAnswerError("a malformed chunk")
@@ -150,12 +154,14 @@ def _unpacked(body: bytes, coding: str) -> bytes:
     return body
 
 
-def _read_line(stream: BinaryIO) -> str:
-    """A line without its end."""
-    line = stream.readline().decode("latin-1")
-    if not line.endswith("\n"):
+def _read_line(stream: BinaryIO, limit: int) -> tuple[str, int]:
+    """A line without its end, and what it leaves of a limit of bytes."""
+    line = stream.readline(limit + 1)
+    if len(line) > limit:
+        raise NoAnswerError("too large")
+    if not line.endswith(b"\n"):
         raise NoAnswerError("it ends early")
-    text = line.removesuffix("\n").removesuffix("\r")
+    text = line.decode("latin-1").removesuffix("\n").removesuffix("\r")
     if "\r" in text:  # §2.2
         raise NoAnswerError("a carriage return within a line")
-    return text
+    return text, limit - len(line)

@@ -117,50 +117,69 @@ def drip_hello_requests(connection: Connection, context: ssl.SSLContext) -> None
 
 def flood_tickets(connection: Connection, context: ssl.SSLContext) -> None:
     """A handshake as it should be, and then session tickets, many in each record."""
-    seal = Sealer(shaken(connection, context))
+    seal = Sealer(Shaken(connection, context).secret)
     while True:
         connection.send(seal(TICKET * 900))
 
 
 def flood_key_updates(connection: Connection, context: ssl.SSLContext) -> None:
     """A handshake as it should be, and then key updates that want to be answered: RFC 8446 §4.6.3."""
-    secret = shaken(connection, context)
+    secret = Shaken(connection, context).secret
     while True:
         connection.send(Sealer(secret)(b"\x18\x00\x00\x01\x01"))
         secret = expanded(secret, b"traffic upd", 48)
 
 
-def shaken(connection: Connection, context: ssl.SSLContext) -> bytes:
-    """Shake hands; the secret that our records are sealed with from now on."""
-    context.num_tickets = 0  # they would be the first records
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with tempfile.NamedTemporaryFile("r") as keys:
-        context.keylog_filename = keys.name
-        tls = context.wrap_bio(incoming, outgoing, server_side=True)
-        shaking = True
-        while shaking:
-            with suppress(ssl.SSLWantReadError):
-                tls.do_handshake()
-                shaking = False
-            connection.send(outgoing.read())
-            if shaking:
-                incoming.write(connection.receive())
-        return bytes.fromhex(keys.read().partition("SERVER_TRAFFIC_SECRET_0 ")[2].split()[1])
+class Shaken:
+    """A handshake as it should be, after which our records are made by hand.
+
+    Attributes:
+        secret: what they are sealed with.
+    """
+
+    def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
+        context.num_tickets = 0  # they would be the first records
+        self._connection = connection
+        self._incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with tempfile.NamedTemporaryFile("r") as keys:
+            context.keylog_filename = keys.name
+            self._tls = context.wrap_bio(self._incoming, outgoing, server_side=True)
+            shaking = True
+            while shaking:
+                with suppress(ssl.SSLWantReadError):
+                    self._tls.do_handshake()
+                    shaking = False
+                connection.send(outgoing.read())
+                if shaking:
+                    self._incoming.write(connection.receive())
+            self.secret = bytes.fromhex(keys.read().partition("SERVER_TRAFFIC_SECRET_0 ")[2].split()[1])
+
+    def receive(self) -> bytes:
+        """What the client says."""
+        while True:
+            try:
+                return self._tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                self._incoming.write(self._connection.receive())
+
+
+HANDSHAKE: Final = b"\x16"  # RFC 8446 §5.1
+DATA: Final = b"\x17"
 
 
 class Sealer:
-    """Makes handshake messages records of TLS_AES_256_GCM_SHA384: RFC 8446 §5.2 and §5.3."""
+    """Makes records of TLS_AES_256_GCM_SHA384, of handshake messages or of data: RFC 8446 §5.2 and §5.3."""
 
     def __init__(self, secret: bytes) -> None:
         self._cipher = AESGCM(expanded(secret, b"key", 32))
         self._iv = int.from_bytes(expanded(secret, b"iv", 12))
         self._number = 0
 
-    def __call__(self, messages: bytes) -> bytes:
-        header = b"\x17\x03\x03" + struct.pack(">H", len(messages) + 17)
+    def __call__(self, content: bytes, kind: bytes = HANDSHAKE) -> bytes:
+        header = b"\x17\x03\x03" + struct.pack(">H", len(content) + 17)
         nonce = (self._iv ^ self._number).to_bytes(12)
         self._number += 1
-        return header + self._cipher.encrypt(nonce, messages + b"\x16", header)
+        return header + self._cipher.encrypt(nonce, content + kind, header)
 
 
 def expanded(secret: bytes, label: bytes, length: int) -> bytes:

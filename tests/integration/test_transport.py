@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 import requests
 
-from function.connection import TlsConnection, connect
+from function.connection import MAX_ANSWER_BYTES, TlsConnection, connect
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
@@ -24,10 +24,13 @@ from function.trust import tls_context
 from tests import handshakes
 from tests.certificates import Authority
 from tests.handshakes import shake_hands
-from tests.listening import Connection, Listener
+from tests.listening import Connection, LeftError, Listener
 from tests.proxy import Proxy
 
 ACCEPTED: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+CLOSING: Final = ACCEPTED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+FILLING: Final = ACCEPTED.replace(b"Accepted", b"x" * (8192 - len(ACCEPTED) + len(b"Accepted")))  # a reader's buffer
+HINT: Final = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 SHORT, PAUSE, LONG = 0.4, 0.8, 20.0
 DEADLINE, SLACK = 1.0, 1.0
 BODY: Final = bytes(16 << 20)  # more than any buffer between us takes
@@ -169,6 +172,128 @@ class TestAConnection:
 
         assert len(listener.connections) == connections
 
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize(
+        ("pieces", "kept"),
+        [
+            ((ACCEPTED,), True),
+            ((ACCEPTED + ACCEPTED,), False),
+            ((ACCEPTED, ACCEPTED), False),
+            ((FILLING + ACCEPTED,), False),
+            ((FILLING, ACCEPTED), False),
+            ((CLOSING,), False),
+        ],
+        ids=[
+            "nothing",
+            "another answer in one piece",
+            "another answer",
+            "another one where a buffer ends",
+            "another one in one piece where a buffer ends",
+            "a last answer",
+        ],
+    )
+    def test_is_kept_if_nothing_is_behind_the_answer(
+        self, opened: Open, served: Served, authority: Authority, scheme: str, pieces: tuple[bytes, ...], kept: bool
+    ) -> None:
+        """Over TLS each piece is a record; all are sent at once."""
+
+        def answer(connection: Connection) -> None:
+            while True:
+                connection.receive()
+                connection.send(b"".join(pieces))
+
+        def answer_over_tls(connection: Connection, context: ssl.SSLContext) -> None:
+            shaken = handshakes.Shaken(connection, context)
+            seal = handshakes.Sealer(shaken.secret)
+            while shaken.receive():
+                connection.send(b"".join(seal(piece, handshakes.DATA) for piece in pieces))
+
+        listener = served(over_tls(authority, shake=answer_over_tls) if scheme == "https" else answer)
+        url = f"{scheme}://127.0.0.1:{listener.port}"
+        transport = opened(url, ca_bundle=authority.bundle)
+
+        assert [ask(transport, url).status for _ in range(3)] == [202] * 3
+
+        assert len(listener.connections) == (1 if kept else 3)
+
+    @pytest.mark.parametrize("late", [ACCEPTED, b"x", None], ids=["an answer", "a byte", "its end"])
+    def test_over_which_something_comes_when_nothing_was_asked_is_not_used_again(
+        self, opened: Open, served: Served, late: bytes | None
+    ) -> None:
+        sent = threading.Event()
+
+        def answer(connection: Connection) -> None:
+            connection.receive_head()
+            connection.send(ACCEPTED)
+            connection.pause(0.1)
+            if late:
+                connection.send(late)
+            else:
+                connection.socket.shutdown(socket.SHUT_WR)
+            sent.set()
+            connection.wait_until_left()
+
+        listener = served(answer)
+        url = plain_url(listener)
+        transport = opened(url)
+        ask(transport, url)
+        assert sent.wait(10)
+
+        assert ask(transport, url).status == 202
+
+        assert len(listener.connections) == 2
+
+    def test_that_takes_nothing_is_left_by_the_deadline(self, opened: Open, served: Served) -> None:
+        def take_nothing(connection: Connection) -> None:
+            connection.pause(LONG)
+
+        url = plain_url(served(take_nothing))
+        began = time.monotonic()
+
+        with pytest.raises(ApiUnavailableError, match=r"timed out$"):
+            ask(opened(url), url, DEADLINE, BODY)
+
+        assert time.monotonic() - began < DEADLINE + SLACK
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_lets_no_more_than_a_megabyte_through(
+        self, opened: Open, served: Served, authority: Authority, scheme: str
+    ) -> None:
+        """For each answer."""
+
+        def flood(connection: Connection) -> None:
+            connection.receive_head()
+            connection.send(ACCEPTED)
+            connection.receive_head()
+            while True:
+                connection.send(HINT * 1000)
+
+        url = f"{scheme}://127.0.0.1:{served(over_tls(authority, flood) if scheme == 'https' else flood).port}"
+        transport = opened(url, ca_bundle=authority.bundle)
+
+        assert ask(transport, url).status == 202
+        with pytest.raises(ApiUnavailableError, match=r"more than 1048576 bytes came$"):
+            ask(transport, url)
+
+    @pytest.mark.parametrize(("more", "whole"), [(0, True), (1, False)])
+    def test_lets_a_megabyte_through(self, opened: Open, served: Served, more: int, whole: bool) -> None:
+        hints, rest = divmod(MAX_ANSWER_BYTES - len(ACCEPTED) + more, len(HINT))
+        answer = HINT * hints + ACCEPTED.replace(b"Accepted", b"Accepted" + b"x" * rest)
+        assert len(answer) == MAX_ANSWER_BYTES + more
+
+        def send(connection: Connection) -> None:
+            connection.receive_head()
+            connection.send(answer)
+            connection.wait_until_left()
+
+        url = plain_url(served(send))
+
+        if whole:
+            assert ask(opened(url), url).status == 202
+        else:
+            with pytest.raises(ApiUnavailableError, match=r"more than 1048576 bytes came$"):
+                ask(opened(url), url)
+
     def test_is_closed_with_the_transport(self, opened: Open, served: Served) -> None:
         left = threading.Event()
 
@@ -199,6 +324,98 @@ class TestAConnection:
         url = tls_url(served(over_tls(authority, shake=shake_slowly)))
 
         assert ask(opened(url, ca_bundle=authority.bundle), url, seconds=1.5).status == 202
+
+
+class TestARequest:
+    @pytest.fixture
+    def sent(self, served: Served) -> Iterator[tuple[str, list[bytes]]]:
+        """Where to send it, and what came."""
+        heads: list[bytes] = []
+
+        def note(connection: Connection) -> None:
+            while True:
+                heads.append(connection.receive())
+                connection.send(ACCEPTED)
+
+        yield f"127.0.0.1:{served(note).port}", heads
+
+    @pytest.mark.parametrize(
+        ("body", "length"), [(None, b""), (b"", b"Content-Length: 0\r\n"), (b"{}", b"Content-Length: 2\r\n")]
+    )
+    def test_goes_out_as_it_is(
+        self, opened: Open, sent: tuple[str, list[bytes]], body: bytes | None, length: bytes
+    ) -> None:
+        host, heads = sent
+        url = f"http://{host}"
+        asked = delivery(LONG)
+
+        answer = opened(url).exchange(Request("DELETE", f"{url}/v3/p?a=b", {"X-Auth-Token": SECRET}, body), asked)
+
+        assert heads == [
+            b"DELETE /v3/p?a=b HTTP/1.1\r\nHost: %b\r\nUser-Agent: backup-reaper\r\nAccept-Encoding: identity\r\n"
+            b"X-Auth-Token: 5ecret\r\n%b\r\n%b" % (host.encode(), length, body or b"")
+        ]
+        assert answer == Answer(202, {"content-length": "0"}, b"")
+        ((method, asked_url, status, seconds),) = [(c.method, c.url, c.status, c.seconds) for c in asked.calls]
+        assert (method, asked_url, status) == ("DELETE", f"{url}/v3/p?a=b", 202)
+        assert 0 < seconds < LONG
+
+    def test_that_is_signed_keeps_the_host_and_the_other_headers_that_were_signed(
+        self, opened: Open, sent: tuple[str, list[bytes]]
+    ) -> None:
+        host, heads = sent
+        url = f"http://{host}"
+
+        opened(url).exchange(Request("GET", url, {"host": "signed.example", "user-agent": "other"}), delivery(LONG))
+
+        assert heads == [
+            b"GET / HTTP/1.1\r\nuser-agent: other\r\nAccept-Encoding: identity\r\nhost: signed.example\r\n\r\n"
+        ]
+
+    def test_for_a_proxy_that_forwards_it_has_the_whole_url_and_the_proxy_s_password(
+        self, opened: Open, sent: tuple[str, list[bytes]]
+    ) -> None:
+        """RFC 9112 §3.2.2. What a URL cannot hold is percent-encoded (RFC 3986 §2), and nothing else is changed."""
+        host, heads = sent
+        url = 'http://broker.example/a%2Fb;c=~?k=p"w^5&x=%E4'
+
+        answer = opened(url, environment={"HTTP_PROXY": f"http://user:word@{host}"}).exchange(
+            Request("GET", url, {}), delivery(LONG)
+        )
+
+        assert answer.status == 202
+        assert heads == [
+            b"GET http://broker.example/a%2Fb;c=~?k=p%22w%5E5&x=%E4 HTTP/1.1\r\nHost: broker.example\r\n"
+            b"Proxy-Authorization: Basic dXNlcjp3b3Jk\r\nUser-Agent: backup-reaper\r\nAccept-Encoding: identity\r\n\r\n"
+        ]
+
+    @pytest.mark.parametrize(
+        ("host", "target"),
+        [
+            ("gaussdb.region.example", b"gaussdb.region.example:443"),
+            ("gaussdb.region.example:8443", b"gaussdb.region.example:8443"),
+            ("[fd00::1]", b"[fd00::1]:443"),
+        ],
+    )
+    def test_goes_through_a_tunnel_that_the_proxy_makes(
+        self, opened: Open, served: Served, authority: Authority, host: str, target: bytes
+    ) -> None:
+        url = f"https://{host}"
+        name = "fd00::1" if "[" in host else "gaussdb.region.example"
+        upstream = served(over_tls(authority.issue(name)))
+        proxy = Proxy(upstream.port)
+        environment = {"HTTPS_PROXY": proxy.url.replace("//", "//user:word@")}
+        transport = opened(url, ca_bundle=authority.bundle, environment=environment)
+
+        with proxy.listener:
+            assert [ask(transport, url).status for _ in range(2)] == [202, 202]
+            transport.close()
+
+        (connection,) = proxy.listener.connections
+        assert connection.received.partition(b"\r\n\r\n")[0] == (
+            b"CONNECT %b HTTP/1.1\r\nHost: %b\r\nProxy-Authorization: Basic dXNlcjp3b3Jk" % (target, target)
+        )
+        assert SECRET.encode() not in proxy.listener.received
 
 
 @pytest.fixture
@@ -254,6 +471,51 @@ def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+class TestTls:
+    def test_is_spoken_as_http_1_1_and_with_a_host_s_own_certificate_alone(
+        self, opened: Open, served: Served, authority: Authority
+    ) -> None:
+        spoken = []
+
+        def shake(connection: Connection, context: ssl.SSLContext) -> None:
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            shake_hands(connection, context)
+            assert isinstance(connection.socket, ssl.SSLSocket)
+            spoken.append(connection.socket.selected_alpn_protocol())
+
+        ours, other = served(over_tls(authority, shake=shake)), served(over_tls(authority.issue("127.0.0.2")))
+
+        assert ask(opened(tls_url(ours), ca_bundle=authority.bundle), tls_url(ours)).status == 202
+        assert spoken == ["http/1.1"]
+        with pytest.raises(
+            ApiUnavailableError, match=r"IP address mismatch, certificate is not valid for '127\.0\.0\.1'"
+        ):
+            ask(opened(tls_url(other), ca_bundle=authority.bundle), tls_url(other))
+
+    def test_tells_a_server_why_its_certificate_is_refused(
+        self, opened: Open, served: Served, authority: Authority
+    ) -> None:
+        """RFC 8446 §6.2."""
+        told: list[str | None] = []
+        done = threading.Event()
+
+        def shake(connection: Connection, context: ssl.SSLContext) -> None:
+            try:
+                context.wrap_socket(connection.socket, server_side=True)
+            except ssl.SSLError as error:
+                told.append(error.reason)
+            done.set()
+            raise LeftError
+
+        url = tls_url(served(over_tls(authority, shake=shake)))
+
+        with pytest.raises(ApiUnavailableError, match=r"unable to get local issuer certificate$"):
+            ask(opened(url), url)
+
+        assert done.wait(10)
+        assert told == ["TLSV1_ALERT_UNKNOWN_CA"]
 
 
 class TestATlsPeerThatTalksAndSaysNothing:

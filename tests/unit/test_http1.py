@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import tracemalloc
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import h11
@@ -12,7 +14,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from function.exchange import Answer
-from function.http1 import MAX_BODY_BYTES, MAX_FIELDS, NoAnswerError, read_answer, write_head
+from function.http1 import (
+    MAX_BODY_BYTES,
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    MAX_LINE_BYTES,
+    NoAnswerError,
+    read_answer,
+    write_head,
+)
 
 OK: Final = b"HTTP/1.1 200 OK\r\n"
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -80,8 +90,8 @@ ANSWERS: Final[Mapping[str, tuple[bytes, Answer, bool]]] = {
     ),
     # §5: white space around a value, of two kinds; the same name again; §5.2: a line that goes on; Latin-1
     "with headers": (
-        OK + b"A:\t 1\xa0 \t\r\na: 2\r\nX-B: Xx\r\n\ty\r\n  z: \xe4\r\n" + EMPTY,
-        Answer(200, {"a": "1\xa0, 2", "x-b": "Xx y z: \xe4", **NO_LENGTH}, b""),
+        OK + b"A:\t 1\xa0 \t\r\na: 2\r\nX-B: \xa0Xx\r\n\ty\r\n  z: \xe4\xa0\r\n" + EMPTY,
+        Answer(200, {"a": "1\xa0, 2", "x-b": "\xa0Xx y z: \xe4\xa0", **NO_LENGTH}, b""),
         True,
     ),
     # RFC 9110 §5.5: but for CR, LF and NUL, control characters may stay; any name is a token
@@ -115,6 +125,11 @@ ANSWERS: Final[Mapping[str, tuple[bytes, Answer, bool]]] = {
     "packed by deflate": (
         OK + b"Content-Encoding: Deflate\r\nContent-Length: 10\r\n\r\n" + zlib.compress(b"{}"),
         Answer(200, {"content-encoding": "Deflate", "content-length": "10"}, b"{}"),
+        True,
+    ),
+    "packed by the other name": (
+        packed(b"{}", "X-Gzip"),
+        Answer(200, {"content-encoding": "X-Gzip", "content-length": "22"}, b"{}"),
         True,
     ),
     "packed and empty": (OK + b"Content-Encoding: gzip\r\n" + EMPTY, Answer(200, PACKED | NO_LENGTH, b""), True),
@@ -190,6 +205,10 @@ NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
     "NUL in a field": ("a malformed field", OK + b"A: 1\x002\r\n" + EMPTY),
     "NUL in a field that goes on": ("a malformed field", OK + b"A: 1\r\n \x00\r\n" + EMPTY),
     "too many fields": ("too many fields", OK + b"A: 1\r\n" * MAX_FIELDS + EMPTY),
+    "a head too large": (
+        "too large",
+        OK + b"A: %b\r\n" % (b"x" * (MAX_HEAD_BYTES // 2)) + b"B: %b\r\n" % (b"x" * (MAX_HEAD_BYTES // 2)) + EMPTY,
+    ),
     # §6.3
     "two lengths, listed": ("a malformed length", OK + b"Content-Length: 2, 3\r\n\r\n{}"),
     "two lengths": ("a malformed length", OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
@@ -204,6 +223,7 @@ NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
     "no length beside chunks": ("a malformed length", OK + b"Content-Length: x\r\n" + CHUNKED + b"0\r\n\r\n"),
     # §7.1
     "no chunks": ("it ends early", OK + CHUNKED + b"{}"),
+    "a chunk's line too long": ("too large", OK + CHUNKED + b"1;%b\r\n" % (b"x" * MAX_LINE_BYTES)),
     "a chunk that ends early": ("it ends early", OK + CHUNKED + b"3\r\n{}"),
     "a chunk's size with 0x": ("a malformed chunk", OK + CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n"),
     "a chunk's size with plus": ("a malformed chunk", OK + CHUNKED + b"+2\r\n{}\r\n0\r\n\r\n"),
@@ -217,6 +237,10 @@ NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
     "another transfer coding": (
         "a transfer coding other than chunked",
         OK + b"Transfer-Encoding: gzip, chunked\r\nContent-Length: 2\r\n\r\n{}",
+    ),
+    "a transfer coding behind a space of another kind": (
+        "a transfer coding other than chunked",
+        OK + b"Transfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n",
     ),
     "a line that ends with the connection": ("it ends early", OK + b"Content-Length: 0\r\n\r"),
     # RFC 9110 §8.4: of codings within codings, a few bytes take hours
@@ -256,6 +280,51 @@ def test_the_largest_body_is_read(length: str) -> None:
 @pytest.mark.parametrize("body", [b"x" * (MAX_BODY_BYTES - 1), bytes(MAX_BODY_BYTES)], ids=["nearly", "quite"])
 def test_the_largest_body_is_unpacked(body: bytes) -> None:
     assert read(packed(body))[0].body == body
+
+
+def test_the_largest_head_and_the_longest_line_of_a_chunk_are_read() -> None:
+    field = b"x" * (MAX_HEAD_BYTES - len(OK + b"A: \r\n" + CHUNKED))
+    wire = OK + b"A: %b\r\n" % field + CHUNKED
+
+    answer = read(wire + b"0;%b\r\n\r\n" % (b"x" * (MAX_LINE_BYTES - 4)) + BEHIND)
+
+    assert (answer[0].headers["a"], answer[2]) == (field.decode(), BEHIND)
+    with pytest.raises(NoAnswerError, match=r"^too large$"):
+        read(b"HTTP/1.1 200 OKx\r\n" + wire.removeprefix(OK) + b"0\r\n\r\n")
+    with pytest.raises(NoAnswerError, match=r"^too large$"):
+        read(OK + CHUNKED + b"0;%b\r\n\r\n" % (b"x" * (MAX_LINE_BYTES - 3)))
+
+
+MUCH: Final = 1 << 20  # what a connection lets through
+
+
+LARGE: Final[Mapping[str, bytes]] = {
+    "chunks": OK + CHUNKED + b"2\r\nxy\r\n" * (MUCH // 40) + b"0\r\n\r\n",
+    "a chunk's line": OK + CHUNKED + b"1;%b\r\n" % (b"x" * MUCH),
+    "a trailer": OK + CHUNKED + b"0\r\nA: %b\r\n\r\n" % (b"x" * MUCH),
+    "a field": OK + b"A: %b\r\n" % (b"x" * MUCH) + EMPTY,
+    "a status line": b"HTTP/1.1 200 %b\r\n" % (b"x" * MUCH) + EMPTY,
+    "fields": OK + (b"A: %b\r\n" % (b"x" * 20000)) * 60 + EMPTY,
+    "a folded field": OK + b"A: 1\r\n" + (b" %b\r\n" % (b"x" * 20000)) * 60 + EMPTY,
+    "informational ones": b"HTTP/1.1 100 Go on\r\n\r\n" * (MUCH // 200) + OK + EMPTY,
+    "a body": OK + b"\r\n" + b"x" * MUCH,
+    "a packed body": packed(bytes(1 << 24)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_an_answer_takes_little_more_memory_than_its_body_may(name: str) -> None:
+    """For there can be one for each thread."""
+    stream = io.BytesIO(LARGE[name])
+    tracemalloc.start()
+    try:
+        with suppress(NoAnswerError):
+            read_answer(stream)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 2 * MAX_BODY_BYTES + (1 << 17)
 
 
 def test_a_head_is_written_as_it_is() -> None:

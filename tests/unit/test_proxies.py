@@ -100,7 +100,7 @@ def test_a_proxy_that_is_not_used_may_be_of_any_kind() -> None:
         ("HTTP://proxy.example:3128/", "proxy.example", 3128, None),
         ("http://proxy.example", "proxy.example", 80, None),
         ("proxy.example:3128", "proxy.example", 3128, None),
-        ("proxy_1", "proxy_1", 80, None),
+        ("Xproxy_1X", "Xproxy_1X", 80, None),
         ("http://10.0.0.1:1", "10.0.0.1", 1, None),
         ("http://[fd00::1]:65535", "fd00::1", 65535, None),
         ("http://user:password@proxy.example:3128", "proxy.example", 3128, "user:password"),
