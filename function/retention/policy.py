@@ -91,7 +91,7 @@ def read_policy_file(
     """
     top = Table(read_toml(content))
     limits = top.table("limits")
-    top.optional("version", _version, 1)
+    top.optional("version", _version, None)
     policies = [
         _read_policy(name, table, engines, allowed_projects) for name, table in top.tables("policy", _NAME).items()
     ]

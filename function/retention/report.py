@@ -112,7 +112,7 @@ def to_json(plan: Plan) -> dict[str, object]:
         "as_of": plan.as_of.astimezone(zone).isoformat(),
         "timezone": zone.key,
         "policy_file_sha256": plan.file.sha256,
-        "groups": [_group_to_json(group, zone) for group in plan.groups],
+        "groups": [_group_to_json(group) for group in plan.groups],
         "absent": [
             {"engine": engine, "project_id": project_id, "instance_id": instance_id}
             for engine, project_id, instance_id in plan.absent
@@ -124,7 +124,7 @@ def to_json(plan: Plan) -> dict[str, object]:
     }
 
 
-def _group_to_json(group: Group, zone: tzinfo) -> dict[str, object]:
+def _group_to_json(group: Group) -> dict[str, object]:
     return {
         "engine": group.engine,
         "project_id": group.project_id,
@@ -178,7 +178,7 @@ def _heading(group: Group, width: int) -> Iterator[str]:
         "Outcome": outcome_text(group),
     }
     for name, text in facts.items():
-        first, *more = wrap(text, width - 10) or [""]
+        first, *more = wrap(text, width - 10)
         yield f"{name:10}{first}"
         yield from (f"{'':10}{line}" for line in more)
 
@@ -198,7 +198,7 @@ def _row(verdict: Verdict, zone: tzinfo, width: int, colour: bool) -> Iterator[s
     reasons = [reason.replace(" ", _NO_BREAK) for reason in verdict.reasons]
     first, *more = [line.replace(_NO_BREAK, " ") for line in wrap(f"{word}: {', '.join(reasons)}", width - indent)]
     if colour:
-        first = first.replace(word, f"\N{ESCAPE}[{code}m{word}\N{ESCAPE}[0m", 1)
+        first = f"\N{ESCAPE}[{code}m{word}\N{ESCAPE}[0m{first.removeprefix(word)}"
     yield f"{row}{_GAP}{first}"
     yield from (f"{'':{indent}}{line}" for line in more)
 

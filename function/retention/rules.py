@@ -70,5 +70,5 @@ def _keep_periods(name: str, count: int, periods: Sequence[Hashable], reasons: S
         if is_first:
             seen.add(period)
             kept.append(f"{name} #{len(seen)}")
-    if len(seen) < count and not is_first:
+    if not is_first:  # there are too few periods, and the oldest backup stands for none
         reasons[-1].append(f"oldest {name}")

@@ -11,7 +11,6 @@ from ..near_names import near
 MAX_BYTES: Final = 65536
 MAX_DOTS: Final = 200  # in one line: tomllib takes quadratic time for a dotted key
 MAX_SHOWN: Final = 40  # characters of a key that the file gives
-_MAX_HINTS: Final = 20  # a hostile file must not make us compare thousands of names
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -55,19 +54,17 @@ class Table:
     def optional(self, key: str, read: Callable[[object], T], default: D) -> T | D:
         """The key's value; the default if it is absent or wrong."""
         self._known.add(key)
-        if key not in self._values:
-            return default
-        try:
-            return read(self._values[key])
-        except ValueError as error:
-            self.faults.append(f"{self._path}{key}{error}")
-            return default
+        return self.required(key, read, default) if key in self._values else default
 
     def required(self, key: str, read: Callable[[object], T], stand_in: D) -> T | D:
         """The key's value; if it is absent or wrong, something to go on with until the faults are raised."""
-        if key not in self._values:
-            self.faults.append(f"{self._path}{key} is missing")
-        return self.optional(key, read, stand_in)
+        self._known.add(key)
+        try:
+            return read(self._values.get(key))  # TOML has no null, so None is an absent key
+        except ValueError as error:
+            absent = "" if key in self._values else " is missing: it"
+            self.faults.append(f"{self._path}{key}{absent}{error}")
+            return stand_in
 
     def table(self, key: str) -> "Table":
         """The table of a key; an empty one if it is absent or wrong."""
@@ -86,7 +83,7 @@ class Table:
         """Make a fault of each key that nobody has asked for, with the one that was probably meant."""
         for key in self._values:
             if key not in self._known:
-                known = near(key, self._known) if len(self.faults) < _MAX_HINTS else None
+                known = near(key, self._known)
                 hint = f"; did you mean {known}?" if known else ""
                 self.faults.append(f"{self._path}{_shown(key)} is an unknown key{hint}")
 

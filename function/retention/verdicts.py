@@ -48,11 +48,11 @@ def keep_all(backups: Iterable[Backup], reason: str) -> Iterator[Verdict]:
 def judge(readable: Sequence[Readable], policy: RetentionPolicy, zone: tzinfo, as_of: datetime) -> Iterator[Verdict]:
     """One verdict for each backup, which are newest first."""
     old = window_start(as_of, policy.min_age, zone)
-    aside = [tuple(_set_aside(each, policy, old, as_of)) for each in readable]
-    counted = [each.begin for each, reasons in zip(readable, aside, strict=True) if each.is_usable and not reasons]
+    aside = [(each, tuple(_set_aside(each, policy, old, as_of))) for each in readable]
+    counted = [each.begin for each, reasons in aside if each.is_usable and not reasons]
     by_rules = iter(keep_reasons(counted, policy.rules, zone))
     failures = _expired_failures(readable, policy, zone, as_of)
-    for each, reasons in zip(readable, aside, strict=True):
+    for each, reasons in aside:
         if reasons:
             yield Verdict(each.backup, False, reasons)
         elif each.is_usable:

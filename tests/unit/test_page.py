@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,19 @@ FILE: Final = policy_file(
     timezone=ZoneInfo("Asia/Shanghai"),
 )
 VOID: Final = {"meta", "br"}
+GOLDEN: Final = Path(__file__).with_name("plan-page.html")
+HOSTILE: Final = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'\" onmouseover='alert(1)",
+    "</title></svg><script>alert(1)</script>",
+    "<!--",
+    "]]>&amp;&lt;",
+    "</style><style>*{display:none}",
+    "javascript:alert(1)",
+    "\u202egnp.exe",
+    "\x00\x1b[2J",
+]
 
 
 class Page(HTMLParser):
@@ -86,6 +100,25 @@ def some_plan(max_expired: int = 100) -> Plan:
         made(AS_OF - 40 * DAY, id="alone", instance_id="other-1"),
     ]
     return plan(backups, replace(FILE, max_expired=max_expired))
+
+
+def golden_plan() -> Plan:
+    """One instance within its limits and one over them, one that is absent, and one that is not known."""
+    usual = [made(AS_OF - days * DAY, id=f"d{days}", size_mb=1024.0 * days) for days in (2, 3, 5, 8, 13, 21, 34, 55)]
+    close = [made(AS_OF - 13 * DAY - seconds * HOUR / 3600, id=f"close{seconds}") for seconds in (1, 2)]
+    special = [
+        made(AS_OF - 4 * DAY, id="b-1", name=HOSTILE[0], size_mb=3000.0),
+        made(AS_OF - HOUR, id="b-2", name="\u8ba2\u5355\u5e93", status="BUILDING"),
+        made(AS_OF - 6 * DAY, id="b-3", name=None, size_mb=3000.0, instance_id=None),
+        made(AS_OF, id="auto", type="auto"),
+    ]
+    other = [made(AS_OF - days * DAY, id=f"o{days}", instance_id="other", size_mb=512.0) for days in range(20, 40, 3)]
+    return plan([*usual, *close, *special, *other], replace(FILE, max_expired=4))
+
+
+def test_the_page_is_the_one_that_was_looked_at() -> None:
+    """After a change: `python -m tests.unit.test_page`, then look at the page on a screen, a phone and paper."""
+    assert page(golden_plan()) == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_every_backup_is_in_a_table_with_its_verdict() -> None:
@@ -161,19 +194,6 @@ def test_a_plan_of_nothing_is_a_page_too() -> None:
 
 
 # Nothing that a name says is obeyed.
-
-HOSTILE: Final = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'\" onmouseover='alert(1)",
-    "</title></svg><script>alert(1)</script>",
-    "<!--",
-    "]]>&amp;&lt;",
-    "</style><style>*{display:none}",
-    "javascript:alert(1)",
-    "\u202egnp.exe",
-    "\x00\x1b[2J",
-]
 
 
 @given(st.text() | st.sampled_from(HOSTILE), st.text(max_size=40) | st.sampled_from(HOSTILE))
@@ -400,3 +420,7 @@ def test_every_lane_has_a_colour_of_its_own() -> None:
         assert len({COLOURS[lane][side] for lane in LANES}) == len(LANES)
     for lane in LANES:
         assert f"circle.{lane} {{ " in text
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(page(golden_plan()), encoding="utf-8")

@@ -1,9 +1,11 @@
 """The plan: a verdict with its reasons on every backup, by instance, and whether what has expired is within limits."""
 
+import gc
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from time import process_time
 from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
 
@@ -78,6 +80,29 @@ def test_the_zone_of_the_file_names_the_days() -> None:
     assert reasons(in_utc)["early"] == "expired: no_rule"
 
 
+@pytest.mark.parametrize(
+    ("within", "newest", "second", "oldest"),
+    [
+        # 31 March 01:00 less a month is 28 February 01:00; and 30 March 23:00 less a month is no later.
+        ("P1M", "2026-03-31T01:00+02:00", "2026-03-30T23:00+02:00", "2026-02-28T12:00+01:00"),
+        # tz database, rule EU. In October the clock goes back to 2:00, so 2:30 is followed by 2:10.
+        ("P1D", "2026-10-25T02:10+01:00", "2026-10-25T02:30+02:00", "2026-10-24T02:20+02:00"),
+        # In March the clock goes on from 2:00 to 3:00, so the day before 30 March 2:30 has no 2:30.
+        ("P1D", "2026-03-30T03:00+02:00", "2026-03-30T02:30+02:00", "2026-03-29T03:15+02:00"),
+    ],
+)
+def test_the_newest_backup_missing_from_the_list_makes_no_other_expire(
+    within: str, newest: str, second: str, oldest: str
+) -> None:
+    """Where calendar arithmetic goes back while time goes on."""
+    rules = KeepRules(last=1, within=Duration.parse(within))
+    file = policy_file(policy(rules), timezone=ZoneInfo("Europe/Berlin"))
+    backups = [made(datetime.fromisoformat(time), id=id) for id, time in (("n", newest), ("s", second), ("o", oldest))]
+
+    assert expired(plan(backups, file)) == set()
+    assert expired(plan(backups[1:], file)) == set()
+
+
 # Kept whatever the rules say, and not counted: the two usable ones keep their places.
 
 
@@ -150,6 +175,27 @@ def test_the_least_age_is_the_policys() -> None:
     assert reasons(plan([OLD, NEW], patient)) == {"new": "keep: min_age", "old": "keep: last #1"}
 
 
+def test_ages_are_counted_on_the_policys_clock() -> None:
+    """tz database, rule EU: 25 October 2026 has 25 hours in Berlin."""
+    berlin = ZoneInfo("Europe/Berlin")
+    file = policy_file(policy(expire_failed_after=Duration.parse("P1D")), timezone=berlin)
+    as_of = datetime(2026, 10, 25, 12, tzinfo=berlin)
+    day_before = datetime(2026, 10, 24, 12, tzinfo=berlin)
+    backups = [
+        made(day_before, id="old"),
+        made(day_before + SECOND, id="young"),
+        made(day_before - SECOND, id="failed", status="FAILED"),
+        made(day_before, id="failed-later", status="FAILED"),
+    ]
+
+    assert reasons(plan(backups, file, as_of)) == {
+        "young": "keep: min_age",
+        "old": "keep: last #1",
+        "failed-later": "keep: failed",
+        "failed": "expired: failed",
+    }
+
+
 def test_without_hold_words_a_name_that_is_not_told_does_not_matter() -> None:
     assert reasons(plan([replace(OLD, name=None, description=None), NEW], FILE))["old"] == "expired: no_rule"
 
@@ -174,6 +220,8 @@ CLEANING: Final = policy_file(policy(expire_failed_after=Duration.parse("P14D"))
         ({}, [replace(NEW, type="auto")], "keep: failed"),
         ({}, [replace(NEW, instance_id="other")], "keep: failed"),
         ({}, [made(AS_OF + DAY)], "keep: failed"),
+        ({}, [made(AS_OF + 5 * HOUR / 60 + SECOND)], "keep: failed"),
+        ({}, [made(AS_OF + 5 * HOUR / 60)], "expired: failed"),
         ({}, [made(AS_OF)], "expired: failed"),  # young, but there
         ({"begin_time": AS_OF - 14 * DAY}, [NEW], "keep: failed"),  # exactly as old is not older
         ({"begin_time": AS_OF - 14 * DAY - SECOND}, [NEW], "expired: failed"),
@@ -215,6 +263,21 @@ def test_every_instance_has_its_own_last_one() -> None:
         ("a", "standard", "planned"),
         ("b", "standard", "planned"),
         ("c", "standard", "nothing_to_do"),
+    ]
+
+
+def test_an_instance_with_a_policy_of_its_own_has_the_rules_of_that() -> None:
+    file = policy_file(policy(), policy(kept_last(2), name="orders", instances=("orders",)))
+    backups = [
+        replace(each, id=f"{each.id}-{name}", instance_id=name) for name in ("orders", "stock") for each in (OLD, NEW)
+    ]
+
+    found = plan(backups, file)
+
+    assert expired(found) == {"old-stock"}
+    assert [(group.instance_id, group.policy) for group in found.groups] == [
+        ("orders", "orders"),
+        ("stock", "standard"),
     ]
 
 
@@ -497,7 +560,8 @@ def test_what_has_expired_is_listed_oldest_first_over_all_instances() -> None:
 def test_a_plan_says_for_when_and_by_which_file_it_was_made() -> None:
     found = plan([], FILE, AS_OF.astimezone(timezone(8 * HOUR)))
 
-    assert (found.as_of, found.as_of.tzinfo, found.file) == (AS_OF, UTC, FILE)
+    assert (found.as_of, found.file) == (AS_OF, FILE)
+    assert found.as_of.tzinfo is UTC
 
 
 def test_a_plan_for_later_tells_what_will_go_by_then() -> None:
@@ -520,3 +584,19 @@ def test_the_documented_rule_on_fourteen_months_of_daily_backups() -> None:
         *("2026-09-30", "2026-08-31", "2026-07-31", "2026-06-30", "2026-05-31", "2026-04-30", "2026-03-31"),
         *("2026-02-28", "2026-01-31", "2025-12-31"),
     ]
+
+
+def test_the_time_of_a_plan_grows_no_faster_than_the_list() -> None:
+    """Ten times the backups; with a step for each pair of them it would be a hundred times the time."""
+    seconds = []
+    gc.disable()  # a collection looks at all objects of all tests
+    for count in (2_000, 20_000):
+        backups = [
+            made(AS_OF - number * HOUR, id=f"b{number}", instance_id=f"i{number % 3}") for number in range(count)
+        ]
+        before = process_time()
+        plan(backups, policy_file(policy(KeepRules(last=1, periods={"daily": 30, "yearly": 9}))))
+        seconds.append(process_time() - before)
+    gc.enable()
+
+    assert seconds[1] < 40 * seconds[0]

@@ -297,11 +297,18 @@ def test_a_wrong_line_at_the_top_is_named_by_its_path(top: str, fault: str) -> N
     assert "; ".join(faults(f"{top}\n{POLICY}")) == fault
 
 
-@pytest.mark.parametrize("missing", ["projects", "instances", "keep_last"])
-def test_what_a_policy_must_have_is_missed(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "needed"),
+    [
+        ("projects", "must be a list with at least one item"),
+        ("instances", "must be a list with at least one item"),
+        ("keep_last", COUNT),
+    ],
+)
+def test_what_a_policy_must_have_is_missed(missing: str, needed: str) -> None:
     without = "\n".join(line for line in POLICY.splitlines() if not line.startswith(missing))
 
-    assert faults(without) == [f"policy.standard.{missing} is missing"]
+    assert faults(without) == [f"policy.standard.{missing} is missing: it {needed}"]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +321,7 @@ def test_a_file_that_has_no_policy_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing", "version = 1", "[limits]"])
 def test_a_file_without_the_word_policy_is_refused(text: str) -> None:
-    assert faults(text) == ["policy is missing"]
+    assert faults(text) == ["policy is missing: it must hold a table for each policy, such as [policy.standard]"]
 
 
 @pytest.mark.parametrize(
@@ -330,9 +337,9 @@ def test_a_policy_has_a_plain_name(name: str, shown: str) -> None:
 def test_a_policy_that_is_no_table_is_refused() -> None:
     assert faults("policy.standard = 5") == [
         "policy.standard must be a table",
-        "policy.standard.keep_last is missing",
-        "policy.standard.projects is missing",
-        "policy.standard.instances is missing",
+        f"policy.standard.keep_last is missing: it {COUNT}",
+        "policy.standard.projects is missing: it must be a list with at least one item",
+        "policy.standard.instances is missing: it must be a list with at least one item",
     ]
 
 
@@ -356,11 +363,11 @@ def test_all_faults_are_told_at_once() -> None:
         "colour is an unknown key",
         "did you mean keep_daily?",
         "limits.max_expired must be a whole number from 1 to 100000",
-        "policy.a.instances is missing",
+        "policy.a.instances is missing: it must be a list with at least one item",
         "policy.a.keep_dayly is an unknown key",
         f"policy.a.keep_last {COUNT}",
-        "policy.a.projects is missing",
-        "policy.b.keep_last is missing",
+        "policy.a.projects is missing: it must be a list with at least one item",
+        f"policy.b.keep_last is missing: it {COUNT}",
         f"policy.b.keep_within {DURATION}",
         "policy.b.projects[0] must be a project ID: 32 ASCII letters and digits",
         "timezone must be the name of a time zone, such as UTC or Asia/Shanghai",
@@ -441,7 +448,7 @@ def test_an_engine_that_is_not_served_is_refused() -> None:
 
 
 def test_the_default_engine_must_be_served_too() -> None:
-    assert faults(POLICY, engines=("rds",)) == ["policy.standard.engine is missing"]
+    assert faults(POLICY, engines=("rds",)) == ["policy.standard.engine is missing: it must be one of: rds"]
     assert read(f'{POLICY}\nengine = "rds"', engines=("rds",)).policies[0].engine == "rds"
 
 
@@ -462,7 +469,7 @@ def test_the_default_engine_must_be_served_too() -> None:
         (b'{"policy": {}}', "the file is not TOML: Invalid statement (at line 1, column 1)"),
         (b"a" + b".a" * 201 + b" = 1", "line 1 of the file has more than 200 dots"),
         (b"\n\n'\xe2\x80\xa8'" + b".a" * 201 + b" = 1", "line 3 of the file has more than 200 dots"),
-        (b"a = 1\x00", "the file is not TOML: "),
+        (b"a = 1\x00" + b"x" * 300, "the file is not TOML: "),
         (b"keep_last = " + b"9" * 5000, "the file is not TOML: Exceeds the limit (4300 digits)"),
     ],
 )
@@ -470,11 +477,25 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(content: bytes, f
     found = "; ".join(faults(content))
 
     assert found.startswith(fault)
-    assert len(found) < 250
+    assert len(found) <= len("the file is not TOML: ") + 200
 
 
 def test_a_file_of_the_largest_size_is_read() -> None:
     assert read(f"{POLICY}#".ljust(65536, "x")).policies
+
+
+def test_a_line_of_200_dots_is_read() -> None:
+    assert read(f"{POLICY}# {'.' * 200}").policies
+
+
+def test_a_long_complaint_about_the_toml_is_cut() -> None:
+    """It can quote a key of the file."""
+    (found,) = faults(b"a = {" + b"k" * 500 + b" = 1, " + b"k" * 500 + b" = 2}")
+
+    assert (
+        found
+        == f"the file is not TOML: Duplicate inline table key '{'k' * 500}'"[: len("the file is not TOML: ") + 200]
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from function.backups import Backup
 from function.retention.durations import Duration
-from function.retention.plan import Plan
+from function.retention.plan import Group, Plan
 from function.retention.report import (
     MAX_NAME_CHARS,
     Size,
     clean,
+    outcome_text,
     shown_size,
     shown_time,
     to_json,
@@ -125,6 +126,48 @@ def test_a_group_over_its_limit_says_what_to_set() -> None:
         "12 backups in 3 instances: 0 expired (0.0 GB of 17,591.2 GB or more), 9 kept, 2",
         "over a limit, 1 automated",
     ]
+
+
+def test_a_table_is_80_columns_wide_and_without_colours_unless_asked() -> None:
+    assert list(to_table(some_plan())) == table(some_plan(), width=80, colour=False)
+
+
+def test_an_outcome_that_only_a_fault_of_ours_can_have_is_told_without_a_remedy() -> None:
+    group = Group(
+        engine="taurusdb",
+        project_id=PROJECT,
+        instance_id=INSTANCE,
+        policy="standard",
+        outcome="refused: keeps_nothing",
+        remedy=None,
+        verdicts=(verdict(1024.0),),
+    )
+
+    assert outcome_text(group) == (
+        "refused: keeps_nothing. 1 of 1 backup expired, 1.0 GB of 1.0 GB, but none of them may go"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("x" * 19, "x" * 19),
+        ("x" * 20, "x" * 18 + "\u2026"),
+        ("\u5907" * 9, "\u5907" * 9 + " "),
+        ("\u5907" * 9 + "x", "\u5907" * 9 + "x"),
+        ("\u5907" * 10, "\u5907" * 9 + "\u2026"),
+        ("x" + "\u5907" * 10, "x" + "\u5907" * 8 + "\u2026 "),
+        ("\uff21" * 10, "\uff21" * 9 + "\u2026"),  # fullwidth
+        ("\uff71" * 19, "\uff71" * 19),  # halfwidth
+        ("x\u0301" * 19, "x\u0301" * 19),  # a mark that joins
+        ("x\u20dd" * 19, "x\u20dd" * 19),  # a mark that encloses
+        ("x\u0301" * 20, "x\u0301" * 18 + "\u2026"),
+    ],
+)
+def test_a_name_fills_its_column_as_a_terminal_counts(name: str, shown: str) -> None:
+    row = table(plan([made(AS_OF - 3 * DAY, name=name)], FILE))[7]
+
+    assert row == f"2026-11-24 20:00  {shown}           -  keep: last #1, daily #1,"
 
 
 def test_colours_are_there_only_if_asked_for_and_change_nothing_else() -> None:
