@@ -7,7 +7,6 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -143,7 +142,7 @@ def _fold_with_places(text: bytes) -> tuple[bytes, list[_Span]]:
     for _ in range(MAX_LAYERS):
         text, places = _without(_SPACE, text, places)
         decoded, where, done = bytearray(), list[_Span](), 0
-        for escape in islice(_ESCAPE.finditer(text), MAX_ESCAPES):
+        for escape in _ESCAPE.finditer(text):
             start, end = escape.span()
             decoded += text[done:start] + _character(escape)
             where += [*places[done:start], (places[start][0], places[end - 1][1])]
@@ -172,7 +171,7 @@ def _shingles(folded: bytes, *, step: int) -> list[int]:
 def _common(folded: bytes, needle: bytes, least: int) -> Iterator[_Span]:
     """Where a text holds so many characters in a row of a needle."""
     parts = {needle[start : start + least] for start in range(len(needle) - least + 1)}
-    for start in range(len(folded) - least + 1):
+    for start in range(len(folded)):
         if folded[start : start + least] in parts:
             yield start, start + least
 

@@ -199,5 +199,5 @@ def _clock_fault(ours: datetime, theirs: datetime | None) -> str | None:
     """What is wrong with our clock, if the gateway refuses signatures of such a time."""
     if theirs is None or abs(ours - theirs) <= MAX_SKEW:
         return None
-    seconds = (ours - theirs).total_seconds()
-    return f"our clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the cloud's; set it"
+    seconds = abs(ours - theirs).total_seconds()
+    return f"our clock is {seconds:.0f} s {'ahead of' if ours > theirs else 'behind'} the cloud's; set it"

@@ -49,7 +49,7 @@ def _canonical(request: Request, headers: dict[str, str], signed: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(text, safe="-_.~")
+    return quote(text, safe="")
 
 
 def _sha256(data: bytes) -> str:

@@ -152,6 +152,19 @@ class TestASecretThatWasRefused:
         clock.now += REFUSED_SECONDS
         assert begin(guard).is_trial
 
+    def test_stays_refused_though_its_trial_is_accepted_if_a_slow_use_was_refused_meanwhile(
+        self, guard: LockoutGuard, clock: Clock
+    ) -> None:
+        assert tried(guard, ACCEPTED) == "ACCEPTED"
+        slow, other = begin(guard), begin(guard)
+        guard.settle(other, REFUSED)
+        clock.now += REFUSED_SECONDS
+        trial = begin(guard)
+        guard.settle(slow, REFUSED)
+        guard.settle(trial, ACCEPTED)
+
+        assert tried(guard, ACCEPTED) == "CREDENTIAL_REFUSED"
+
     def test_in_many_uses_at_once_that_were_under_way_is_refused_no_longer_than_in_one(
         self, guard: LockoutGuard, clock: Clock
     ) -> None:
