@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ..delivery import Delivery
 from ..errors import ApiDeniedError
 from ..exchange import Answer, Request
+from ..redaction import Redactor
 from .authorized import AuthorizedRequest, Credential, send_authorized
 from .credentials import KeyPair, KeySettings, Secret
 from .lockout import LockoutGuard, Verdict
@@ -35,7 +36,8 @@ class AgencyKeys:
                 " give it an agency (app_agency or agency) that may list and delete backups",
             )
         secrets = [Secret(name, value or "") for name, value in parts.items()]
-        return KeyPair(KeySettings(*secrets), self._guard).authorize(request, project_id, delivery)
+        key_pair = KeyPair(KeySettings(*secrets), self._guard, lambda *parts: Redactor(parts))
+        return key_pair.authorize(request, project_id, delivery)
 
     def renew(self, refused: Request, project_id: str) -> bool:
         """Never: there is no other key in this delivery."""

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -153,11 +153,18 @@ class KeyPair:
 
     Args:
         guard: one for all the keys that follow one another, where each delivery brings its own.
+        make_redactor: makes a redactor of the secrets; the usual one keeps what it made, and the secrets in it.
     """
 
-    def __init__(self, settings: KeySettings, guard: LockoutGuard | None = None) -> None:
+    def __init__(
+        self,
+        settings: KeySettings,
+        guard: LockoutGuard | None = None,
+        make_redactor: Callable[..., Redactor] = redactor_of,
+    ) -> None:
         self._secrets = settings.secrets
         self._guard = guard or LockoutGuard()
+        self._make_redactor = make_redactor
 
     def authorize(self, request: Request, project_id: str, delivery: Delivery) -> AuthorizedRequest:
         """The request, signed."""
@@ -168,7 +175,8 @@ class KeyPair:
         # The signature is a secret too: for 15 minutes, whoever has it can send the same request again.
         signature = Redactor([signed.headers["Authorization"][-64:]], parts=False)
         use = self._guard.begin(secrets, delivery)
-        return AuthorizedRequest(signed, [redactor_of(*secrets), signature], partial(self._settle, use, delivery.now))
+        redactors = [self._make_redactor(*secrets), signature]
+        return AuthorizedRequest(signed, redactors, partial(self._settle, use, delivery.now))
 
     def renew(self, refused: Request, project_id: str) -> bool:
         """Never: a refused key that is tried again is soon locked; corrected files serve the next event."""

@@ -514,7 +514,7 @@ class TestRedelivery:
     ) -> None:
         simulator.account.backups.clear()
         for number in range(210):
-            add(simulator, f"b{number:03}", 2 + number, f"{number % 5:032x}in07")
+            add(simulator, f"b{number:03}", 2 + number, f"{number % 5}{INSTANCE[1:]}")
         kept = {f"b{number:03}" for number in range(10)}  # the newest two of each of five instances
         expired = simulator.backup_ids(PROJECT) - kept
         dice = Random(7)

@@ -1,5 +1,6 @@
 """FunctionGraph's requests and answers, its agency's keys, and EventGrid's channel; pure."""
 
+import gc
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -263,6 +264,27 @@ class TestAgencyKeys:
             keys.authorize(self.request, PROJECT, delivery())
         other = AgencyKey(access_key="AK2", secret_key="SK2", security_token="ST2")
         assert keys.authorize(self.request, PROJECT, delivery(agency_key=other)).request.headers["Authorization"]
+
+    def test_no_object_holds_a_key_when_its_delivery_is_over(self) -> None:
+        keys, backwards = AgencyKeys(), "terces-eno-ylno-siht"
+
+        def deliver() -> None:
+            key = AgencyKey(access_key="AK", secret_key=backwards[::-1], security_token=f"token-of-{backwards[::-1]}")
+            authorized = keys.authorize(self.request, PROJECT, delivery(agency_key=key))
+            authorized.without_secrets(Answer(200, {}, b"{}"))
+            authorized.settle(Verdict.ACCEPTED, None)
+
+        deliver()
+        gc.collect()
+
+        held = [
+            text
+            for container in gc.get_objects()
+            if isinstance(container, dict | list | tuple | set)
+            for text in (container.values() if isinstance(container, dict) else container)
+            if isinstance(text, str) and backwards[::-1] in text
+        ]
+        assert held == []
 
     def test_there_is_nothing_newer_in_a_delivery(self) -> None:
         assert AgencyKeys().renew(self.request, PROJECT) is False
