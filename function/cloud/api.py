@@ -202,7 +202,7 @@ def _read_backup(item: object, engine: Engine) -> Backup:
         status="DELETING" if status in engine.leaving else status,
         begin_time=_read_begin(read_text(facts, "begin_time"), engine),
         description=_read_description(facts.get("description")),
-        size_mb=_read_size(facts.get("size")),
+        size_mb=_read_size(facts.get("size"), engine),
         in_use=any(facts.get(name) is value for name, value in engine.in_use.items()),
     )
 
@@ -214,9 +214,11 @@ def _read_description(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _read_size(value: object) -> float | None:
-    """A size in MB ("Querying Backups"); None if there is none, or it is no size."""
-    return float(value) if isinstance(value, int | float) and type(value) is not bool and 0 <= value < 1e12 else None
+def _read_size(value: object, engine: Engine) -> float | None:
+    """A size in MB; None if there is none, or it is no size."""
+    if isinstance(value, int | float) and type(value) is not bool and 0 <= value < 1e12 * engine.units_per_mb:
+        return float(value) / engine.units_per_mb
+    return None
 
 
 def _read_begin(text: str | None, engine: Engine) -> datetime | None:

@@ -61,7 +61,8 @@ class BackupClient:
 
     def _read_back(self, unproven: api.Unproven, command: DeleteBackup, delivery: Delivery) -> Deleted:
         try:
-            found = self.find(command, delivery)
+            # Where the list is per instance, the backup was found in it before the deletion: the instance is right.
+            found = self._look_up(command, delivery)
         except ApiDeniedError:
             raise  # without the list permission no read-back will ever be clear: an operator must act
         except NotFinalError as unclear:
@@ -76,15 +77,19 @@ class BackupClient:
         Raises:
             NotFinalError: the list is unclear, or there is none.
         """
-        project_id, backup_id = command.project_id, command.backup_id
+        found = self._look_up(command, delivery)
+        if not found and self.engine.needs_instance:
+            self._require_instance(command.project_id, command.instance_id or "", delivery)
+        return found
+
+    def _look_up(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         found = []
-        for path in api.find_paths(self.engine, project_id, backup_id, command.instance_id):
-            backup = api.read_found(self.get(path, project_id, delivery), backup_id, self.engine)
+        for path in api.find_paths(self.engine, command.project_id, command.backup_id, command.instance_id):
+            answer = self.get(path, command.project_id, delivery)
+            backup = api.read_found(answer, command.backup_id, self.engine)
             found += [backup] if backup else []
         if len(found) > 1:
             raise UndecidedError("UNCLEAR_LIST", "two lists hold the same backup")
-        if not found and self.engine.needs_instance:
-            self._require_instance(project_id, command.instance_id or "", delivery)
         return found[0] if found else None
 
     def _require_instance(self, project_id: str, instance_id: str, delivery: Delivery) -> None:
