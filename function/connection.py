@@ -90,9 +90,13 @@ class Connection:
         self._used = time.monotonic()
         return result, bool(stream.peek()) or self._holds_more()
 
+    def is_stale(self) -> bool:
+        """Whether it was idle for so long that a NAT can have dropped it."""
+        return time.monotonic() - self._used > MAX_IDLE_SECONDS
+
     def is_usable(self) -> bool:
-        """Whether it can be used again: not idle for long, and nothing has come since, its end included."""
-        if time.monotonic() - self._used > MAX_IDLE_SECONDS:
+        """Whether it can be used again: it is not stale, and nothing has come since, its end included."""
+        if self.is_stale():
             return False
         try:
             self._socket.settimeout(0)

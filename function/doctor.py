@@ -103,7 +103,7 @@ def _clock(part: Delivery) -> Iterator[Finding]:
 
 
 def _advice(error: NotFinalError) -> str:
-    if error.error_code == "NO_ANSWER":
+    if error.error_code in ("NO_ANSWER", "PROXY_REFUSED"):
         return "Check HW_REGION_NAME or REAPER_API_ENDPOINT, the network, and HTTPS_PROXY and NO_PROXY"
     if error.http_status == 401 or error.error_code.startswith("CREDENTIAL"):
         return "Correct the credential: it is not accepted"

@@ -44,8 +44,11 @@ def write_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def read_answer(stream: BinaryIO) -> tuple[Answer, bool]:
+def read_answer(stream: BinaryIO, *, to_head: bool = False) -> tuple[Answer, bool]:
     """The final answer, and whether another one can follow it.
+
+    Args:
+        to_head: what it answers was a HEAD, so that it has no body.
 
     Raises:
         NoAnswerError: this is no HTTP, ends early, or is too large.
@@ -54,7 +57,7 @@ def read_answer(stream: BinaryIO) -> tuple[Answer, bool]:
     length = _read_length(fields.get("content-length"))  # stricter than §6.3: a wrong one is never ignored
     coding = fields.get("transfer-encoding")
     follows = "close" not in fields.get("connection", "").lower()
-    if status in (204, 304):
+    if to_head or status in (204, 304):  # §6.3
         return Answer(status, fields, b""), follows
     if coding is not None:
         if {part.strip(WHITE).lower() for part in coding.split(",")} != {"chunked"}:

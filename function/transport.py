@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -80,12 +81,11 @@ class Route:
             raise kind(f"could not connect to {self.origin}{through}: {plain(error)}") from None
 
     def keep(self, connection: Connection) -> None:
-        """Take a connection back for the next exchange."""
+        """Take a connection back for the next exchange; the oldest are closed if they are too many, or not needed."""
         with self._lock:
-            if len(self._kept) < self._pool_size:
-                self._kept.append(connection)
-                return
-        connection.close()
+            self._kept.append(connection)
+            while self._kept and (len(self._kept) > self._pool_size or self._kept[0].is_stale()):
+                self._kept.pop(0).close()
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -104,7 +104,7 @@ class Route:
                 return Connection(sock, until)
             if self._proxy:
                 self._tunnel(Connection(sock, until), self._proxy)
-            return TlsConnection(sock, until, self._context, self._host)
+            return TlsConnection(sock, until, self._context, self._host.rstrip("."))  # no certificate has the dot
         except BaseException:
             sock.close()
             raise
@@ -211,7 +211,7 @@ class Transport(BaseAdapter):
         try:
             connection.begin(until)
             connection.send(data)
-            (answer, follows), more = connection.read(read_answer)
+            (answer, follows), more = connection.read(partial(read_answer, to_head=request.method == "HEAD"))
             reusable = follows and not more
         except (OSError, NoAnswerError) as error:
             raise requests.ConnectionError(

@@ -96,7 +96,6 @@ class TestAResultForASink:
     def test_is_sent_where_a_secret_is_part_of_the_url_without_telling_the_log(
         self, run: RunFunction, to_sink: Mapping[str, str], sink: Simulator
     ) -> None:
-        """urllib3 would write what it escapes of it."""
         function = run({**to_sink, "K_SINK": f'{sink.url}/sink?key=p"w^5ecret', "REAPER_LOG_LEVEL": "DEBUG"})
 
         assert arrived(deliver(function.url, expired_event()))

@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 import requests
 
-from function.connection import MAX_ANSWER_BYTES, TlsConnection, connect
+from function.connection import MAX_ANSWER_BYTES, MAX_IDLE_SECONDS, TlsConnection, connect
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
@@ -216,6 +216,34 @@ class TestAConnection:
 
         assert len(listener.connections) == (1 if kept else 3)
 
+    def test_that_nobody_has_needed_for_long_is_closed_while_others_are_used(
+        self, opened: Open, served: Served
+    ) -> None:
+        """After a burst, a function that is asked now and then does not hold all of its connections."""
+        together, ended = threading.Barrier(2), threading.Event()
+
+        def answer(connection: Connection) -> None:
+            connection.receive_head()
+            together.wait(10)
+            connection.send(ACCEPTED)
+            try:
+                accept(connection)
+            finally:
+                ended.set()
+
+        listener = served(answer)
+        url = plain_url(listener)
+        transport = opened(url, pool_size=2)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: ask(transport, url), range(2)))
+
+        until = time.monotonic() + 2 * MAX_IDLE_SECONDS
+        while not ended.wait(1) and time.monotonic() < until:
+            ask(transport, url)
+
+        assert ended.is_set()
+        assert len(listener.connections) == 2
+
     @pytest.mark.parametrize("late", [ACCEPTED, b"x", None], ids=["an answer", "a byte", "its end"])
     def test_over_which_something_comes_when_nothing_was_asked_is_not_used_again(
         self, opened: Open, served: Served, late: bytes | None
@@ -394,6 +422,7 @@ class TestARequest:
         [
             ("gaussdb.region.example", b"gaussdb.region.example:443"),
             ("gaussdb.region.example:8443", b"gaussdb.region.example:8443"),
+            ("gaussdb.region.example.", b"gaussdb.region.example.:443"),
             ("[fd00::1]", b"[fd00::1]:443"),
         ],
     )
@@ -728,6 +757,22 @@ class TestAsAnAdapterOfRequests:
         assert seen[0].startswith(b"GET /?q=%C3%BC+b HTTP/1.1\r\nHost: 127.0.0.1:")
         assert seen[1].startswith(b"PUT /put HTTP/1.1\r\n")
         assert seen[1].endswith(b"\r\n\r\ntext")
+        assert len(listener.connections) == 1
+
+    def test_a_head_is_answered_without_a_body(self, opened: Open, served: Served) -> None:
+        def answer(connection: Connection) -> None:
+            while True:
+                connection.receive_head()
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+
+        listener = served(answer)
+        url = plain_url(listener)
+        with requests.Session() as session:
+            session.mount("http://", opened(url))
+
+            answers = [session.head(url, timeout=LONG) for _ in range(2)]
+
+        assert [(answer.content, answer.headers["content-length"]) for answer in answers] == [(b"", "8")] * 2
         assert len(listener.connections) == 1
 
     def test_its_errors_are_those_of_requests(self, opened: Open) -> None:

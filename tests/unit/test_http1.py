@@ -168,6 +168,15 @@ def test_a_body_without_length_goes_to_the_end() -> None:
     assert read(OK + b"\r\n{}") == (Answer(200, {}, b"{}"), False, b"")
 
 
+@pytest.mark.parametrize("head", [b"Content-Length: 5\r\n\r\n", CHUNKED, b"\r\n"])
+def test_an_answer_to_a_head_has_no_body(head: bytes) -> None:
+    stream = io.BytesIO(OK + head + BEHIND)
+
+    answer, follows = read_answer(stream, to_head=True)
+
+    assert (answer.body, follows, stream.read()) == (b"", True, BEHIND)
+
+
 def test_chunks_are_complete_with_the_last() -> None:
     """§8; whoever ends there sends nothing more that counts."""
     assert read(OK + CHUNKED + b"2\r\n{}\r\n0\r\n")[0].body == b"{}"
