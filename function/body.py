@@ -1,4 +1,4 @@
-"""The body of a request, as gunicorn hands it over: read whole, bounded in bytes and time, or thrown away."""
+"""The body of a request, as gunicorn hands it over: read within a limit of bytes and of time, or dropped."""
 
 import math
 import socket
@@ -13,14 +13,14 @@ MAX_ANSWER_SECONDS: Final = 4.0  # for a client to take its answer, and as long 
 
 
 def read_body(environ: Mapping[str, Any], limit: int, until: float) -> bytes:
-    """The whole body.
+    """The complete body.
 
     Args:
         limit: in bytes; `Content-Length` can lie, and chunks have none.
         until: when it must be there, on the monotonic clock.
 
     Raises:
-        NotAnEventError: it is too large or not whole, or is encoded.
+        NotAnEventError: it is too large, incomplete or encoded.
         UndecidedError: it does not arrive in time.
     """
     if environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":

@@ -1,4 +1,4 @@
-"""The seam to the outside: one HTTP request and its whole answer, with the dates and addresses in them."""
+"""The interface to the outside: one HTTP request, its complete answer, and the dates and addresses in them."""
 
 import re
 from collections.abc import Mapping

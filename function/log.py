@@ -1,6 +1,6 @@
 """Log lines: one JSON object each, on standard output, without secrets and without the text of exceptions.
 
-No delivery waits for whoever reads the log: lines that nobody takes are dropped, and the next line says how many.
+No delivery waits for a reader of the log: lines that find no room are dropped, and the next line says how many.
 """
 
 import json
@@ -27,7 +27,7 @@ _STANDARD: Final = vars(logging.makeLogRecord({})).keys()  # what is not among t
 
 
 class LineWriter:
-    """Writes lines to a file descriptor: each of them whole, or not at all where nobody reads.
+    """Writes complete lines to a file descriptor, and drops them where nobody reads.
 
     Attributes:
         dropped: how many lines were dropped since the last that was written.

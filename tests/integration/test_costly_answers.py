@@ -20,7 +20,7 @@ SLACK: Final = 2.0
 MAX_PROCESS_BYTES: Final = 250 << 20
 MAX_BODY_BYTES: Final = 1 << 19  # what the transport takes
 
-NESTED: Final = '{"a":{"b":{"c":0}}},'  # the dearest that was found, both in time and in memory
+NESTED: Final = '{"a":{"b":{"c":0}}},'  # the most expensive that was found, in time and in memory
 
 
 def filled(start: str, unit: str, end: str, *, separators: int = MAX_SEPARATORS) -> bytes:
@@ -41,7 +41,7 @@ ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-def test_64_of_the_dearest_answers_at_once_are_read_in_time_and_in_little_memory(
+def test_64_of_the_most_expensive_answers_at_once_are_read_in_time_and_in_little_memory(
     lasting_simulator: Simulator, what: str
 ) -> None:
     method, body = ANSWERS[what]

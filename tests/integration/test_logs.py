@@ -1,4 +1,4 @@
-"""What an operator sees: one canonical line a delivery, whole, without secrets, and with the trace."""
+"""What an operator sees: one complete canonical line per delivery, without secrets, and with the trace."""
 
 import json
 import os

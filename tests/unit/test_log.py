@@ -1,4 +1,4 @@
-"""Log lines: whole, and without what must not be read in them."""
+"""Log lines are complete, and hold no secret and no exception text; no delivery waits for their reader."""
 
 import json
 import logging
