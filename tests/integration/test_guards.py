@@ -710,7 +710,7 @@ class TestAMisspeltGuard:
         result = deliver(guarded(NONE).url, expired_event(backup_id=TARGET, members={name: True})).event
 
         assert (result["type"], result["data"]["error_code"]) == (FAILED, "INVALID_EVENT")
-        assert f"data.{name} " in result["data"]["error_msg"]
+        assert f"data.{name};" in result["data"]["error_msg"]
         assert account.calls == []
 
     def test_in_the_configuration_stops_the_start_and_is_named(self) -> None:

@@ -372,7 +372,8 @@ class TestTls:
         backup_id, reply = fresh(place)
 
         assert (reply.status, reply.problem["error_code"]) == (503, "NO_ANSWER")
-        assert reply.problem["error_msg"] == (
+        # The reason is OpenSSL's own text, and newer versions have longer ones.
+        assert reply.problem["error_msg"].startswith(
             f"could not connect to {place.upstream.url}: the certificate is refused: {why}"
         )
         assert place.upstream.seen(backup_id) == []
