@@ -33,13 +33,14 @@ KEY: Final = AccessKey("5ecretACCESSKEY0001", "5ecret/secret+key/by/value=")
 FILED_KEY: Final = AccessKey("5ecretACCESSKEY0002", "5ecret/secret+key/filed=", "5ecret/security+token==")
 NEXT_KEY: Final = AccessKey("5ecretACCESSKEY0003", "5ecret/secret+key/rotated=", "5ecret/security+token/rotated==")
 PROJECTS: Final = [PROJECT, *(f"{number:032d}" for number in range(20))]
+MANY_PROJECTS: Final = [f"{number:032d}" for number in range(100, 170)]
 INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 
 
 @pytest.fixture(scope="module")
 def lasting_cloud() -> Iterator[Simulator]:
     account = Account(
-        projects=dict.fromkeys(PROJECTS, "cn-north-4"),
+        projects=dict.fromkeys([*PROJECTS, *MANY_PROJECTS], "cn-north-4"),
         users=[User("by-value", PASSWORD, "acme"), User("in-a-file", FILED_PASSWORD, "acme")],
         tokens=[Token(TOKEN), Token(FILED_TOKEN), Token(NEXT_TOKEN)],
         access_keys=[KEY, FILED_KEY, NEXT_KEY],
@@ -122,6 +123,15 @@ def start(run: RunFunction, cloud: Simulator, mount: MountedSecret) -> Start:
         return run({**others, **credential, **more})
 
     return start_kind
+
+
+class Rewriter(Fault):
+    """Rewrites the trace context of a request on its way, as instrumentation and proxies do."""
+
+    def answer(self, request: Request) -> None:
+        for name in ("traceparent", "tracestate"):
+            del request.headers[name]
+            request.headers[name] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +217,20 @@ class TestEachKind:
         assert call.method == "DELETE"
         assert call.body == b""
         assert [name.lower() for name in call.headers].count("host") == 1
+
+    @pytest.mark.parametrize("kind", ["a key", "a temporary key in files"])
+    def test_is_accepted_though_the_trace_context_is_rewritten_on_the_way(
+        self, cloud: Simulator, start: Start, kind: str
+    ) -> None:
+        (event,) = give(cloud, 1)
+        cloud.fault(Rewriter(method="DELETE"))
+        traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+        reply = deliver(start(kind).url, event, headers={"traceparent": traceparent})
+
+        assert reply.event["type"] == DELETED
+        assert cloud.calls[-1].headers["traceparent"] != traceparent
+        assert "traceparent" not in cloud.calls[-1].headers["Authorization"]
 
 
 TOKEN_VALUE: Final = {"HW_AUTH_TOKEN": "5ecret"}
@@ -414,7 +438,7 @@ class TestASecretThatIsRefused:
         assert {reply.event["type"] for reply in deliver_all(function.url, events)} == {DELETED}
 
 
-HASTY: Final = {"REAPER_DEADLINE_SECONDS": "0.5"}
+HASTY: Final = {"REAPER_DEADLINE_SECONDS": "1"}
 
 
 def wait_for_all_answers(cloud: Simulator) -> None:
@@ -422,7 +446,7 @@ def wait_for_all_answers(cloud: Simulator) -> None:
     wait_until(lambda: all(call.status for call in cloud.calls))
 
 
-@pytest.mark.parametrize("delay", [0.1, 1.0], ids=["in time", "too late"])
+@pytest.mark.parametrize("delay", [0.1, 2.0], ids=["in time", "too late"])
 class TestACloudThatRefuses:
     """At most five refusals in a row may be caused by deliveries that began after the first refusal."""
 
@@ -526,6 +550,16 @@ class TestACloudThatDoesNotAnswer:
             cloud.start()
 
         assert deliver(function.url, event).event["type"] == DELETED
+
+
+def test_a_token_is_kept_for_each_project_that_is_allowed(cloud: Simulator, start: Start) -> None:
+    function = start("a user", REAPER_ALLOWED_PROJECT_IDS=",".join(MANY_PROJECTS))
+    events = [event for project in MANY_PROJECTS for event in give(cloud, 2, project)]
+
+    for half in (events[::2], events[1::2]):
+        assert {reply.event["type"] for reply in deliver_all(function.url, half, threads=8)} == {DELETED}
+
+    assert cloud.count("POST") == len(MANY_PROJECTS)
 
 
 class TestIamThatRefusesOneProject:

@@ -98,6 +98,14 @@ class TestASecretInAText:
         assert re.fullmatch(rf"you sent {around}\[redacted\]{around}\.", redacted)
         assert parts_of(secret, 5).isdisjoint(parts_of(redacted, 5))
 
+    def test_is_redacted_though_characters_of_no_secret_stand_in_it(self) -> None:
+        text = f"{TOKEN[:7]}&#128;{TOKEN[7:14]}&#999;{TOKEN[14:21]}&#200;{TOKEN[21:]}"
+
+        assert Redactor([TOKEN]).redact_text(f"&#255; {text}, sorry") == f"&#255; {REDACTED}, sorry"
+
+    def test_is_redacted_in_base64_also_at_the_end_of_a_text(self) -> None:
+        assert Redactor([TOKEN]).redact_text(ENCODINGS["in base64"](TOKEN)) == REDACTED
+
     @pytest.mark.parametrize("before", ["", "x", "xy", "xyz"])
     @pytest.mark.parametrize("encoding", ENCODINGS)
     @pytest.mark.parametrize("secret", [*SECRETS, "8 chars!", "long enough " * 20])
