@@ -451,6 +451,12 @@ class TestReadme:
         assert sorted(mandatory) == sorted(name for name in FILLED_IN)
         assert [name for name in mandatory if f"`{name}`" not in FILES["README.md"]] == []
 
+    def test_the_files_that_it_names_are_there(self) -> None:
+        named = re.findall(r"(?:cp|Copy) `?(\S+?)`? (?:to )?`?(?:policy.toml|terraform.tfvars)", FILES["README.md"])
+
+        assert named == ["../../examples/retention.toml", "terraform.tfvars.example"]
+        assert [name for name in named if not (MODULE / name).is_file()] == []
+
     def test_names_the_agencies_that_are_made(self) -> None:
         made = re.findall(r'^resource "huaweicloud_identity_agency" "(\w+)"', "\n".join(FILES.values()), re.MULTILINE)
 
