@@ -14,7 +14,7 @@ from .endpoints import read_endpoints
 from .events.binding import read_extensions
 from .events.contract import EXPIRED, PROJECT_ID, RESULT_TYPES
 from .guards import DAY, Policy, folded
-from .setting_names import EVENTGRID
+from .setting_names import CALLERS, EVENTGRID
 from .strict_json import read_json
 from .variables import (
     PEM_BEGIN,
@@ -32,7 +32,8 @@ from .variables import (
     uri_reference,
 )
 
-if TYPE_CHECKING:  # other platforms start without it
+if TYPE_CHECKING:  # what is not configured is not imported
+    from .callers import CallerSettings
     from .functiongraph_settings import EventGridSettings
 
 FUNCTIONGRAPH: Final = "functiongraph"
@@ -65,6 +66,7 @@ class Config:
         endpoints: scheme, host and port of the API of each engine that is served, by its name.
         threads: how many deliveries the framework runs at once.
         ca_bundle: None for the certificates of `requests`.
+        callers: who may deliver; None for anyone.
     """
 
     endpoints: Mapping[str, str]
@@ -81,6 +83,7 @@ class Config:
     ca_bundle: str | None
     platform: str
     sink: "SinkSettings | EventGridSettings | None"
+    callers: "CallerSettings | None"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Config":
@@ -114,6 +117,7 @@ class Config:
             ca_bundle=reader.optional("REQUESTS_CA_BUNDLE", existing_path, None),
             platform=platform,
             sink=eventgrid or _sink(reader),
+            callers=_callers(reader, platform),
         )
         if platform != FUNCTIONGRAPH and (names := reader.any_of(EVENTGRID)):
             reader.faults.append(f"{names[0]} needs REAPER_PLATFORM=functiongraph: its keys sign what is published")
@@ -125,6 +129,7 @@ class Config:
     def in_force(self) -> dict[str, object]:
         """Every setting by its name, for the log; secrets by the variables they came from, the sink by its host."""
         shown = asdict(self) | {"credential": [secret.variable for secret in self.credential.secrets]}
+        shown["callers"] = shown["callers"] or "anyone"
         if self.sink:
             shown["sink"] = asdict(self.sink) | {"url": _host(self.sink.url)}
         if isinstance(self.sink, SinkSettings):
@@ -135,7 +140,8 @@ class Config:
     def origins(self) -> list[str]:
         """The URLs of all that will be asked."""
         iam = self.credential.auth_url if isinstance(self.credential, UserSettings) else None
-        return [url for url in (*self.endpoints.values(), iam, self.sink and self.sink.url) if url]
+        jwks = self.callers.jwks if self.callers and isinstance(self.callers.jwks, str) else None
+        return [url for url in (*self.endpoints.values(), iam, jwks, self.sink and self.sink.url) if url]
 
     @property
     def extra_certificates(self) -> dict[str, str]:
@@ -166,6 +172,19 @@ def _functiongraph(reader: Reader) -> "tuple[CredentialSettings, EventGridSettin
     from .functiongraph_settings import read_agency, read_eventgrid
 
     return read_agency(reader), read_eventgrid(reader)
+
+
+def _callers(reader: Reader, platform: str) -> "CallerSettings | None":
+    names = reader.any_of(CALLERS)
+    if not names:
+        return None
+    if platform == FUNCTIONGRAPH:
+        reader.faults.append(
+            f"{names[0]} must not be set: with REAPER_PLATFORM=functiongraph the platform is the caller"
+        )
+    from .caller_settings import read_callers
+
+    return read_callers(reader)
 
 
 def _policy(reader: Reader, *, user: bool) -> Policy:

@@ -49,6 +49,7 @@ class Delivery:
         home_project_id: the project that the function itself is in, on FunctionGraph.
         invocation_id: FunctionGraph's name for the request.
         began: when it began, on the monotonic clock, in seconds.
+        caller: the subject of the caller's token, where callers are checked.
         event, project_id, backup_id: what it is about, as far as it has been read; for log lines.
     """
 
@@ -62,6 +63,7 @@ class Delivery:
     agency_key: AgencyKey = AgencyKey()
     home_project_id: str | None = None
     invocation_id: str | None = None
+    caller: str | None = None
     event: EventName | None = None
     project_id: str | None = None
     backup_id: str | None = None
@@ -100,6 +102,8 @@ class Delivery:
             fields["cloudevents.event_type"] = event.type
         if self.invocation_id:
             fields["faas.invocation_id"] = self.invocation_id
+        if self.caller:
+            fields["caller.subject"] = self.caller
         if self.traceparent:
             _, fields["trace_id"], fields["span_id"], _ = self.traceparent.split("-")
         if self.backup_id:

@@ -21,6 +21,7 @@ from .reply import Reply, explain, problem
 MAX_BODY_SECONDS: Final = 10.0
 
 Settle = Callable[[Event, Delivery], tuple[Outcome | Planned, Mapping[str, str], Mapping[str, object]]]
+CheckCaller = Callable[[Mapping[str, str], Delivery], None]
 Publish = Callable[[Mapping[str, str], object, Delivery], None]
 
 
@@ -66,6 +67,8 @@ class Door:
         deadline_seconds: for everything a delivery does with the outside.
         paused: whether every event is to be sent again later.
         platform: what calls.
+        check_caller: raises unless the headers, by their lower-case names, say that the caller may deliver; None to
+            let anyone.
         observe: called once with each delivery's record.
     """
 
@@ -75,6 +78,7 @@ class Door:
     max_event_bytes: int
     paused: bool
     platform: Platform = field(default_factory=Http)
+    check_caller: CheckCaller | None = None
     observe: Callable[[Record], None] = log_record
 
     def answer(self, request: flask.Request) -> flask.Response:
@@ -104,6 +108,8 @@ class Door:
         if self.paused:
             raise UndecidedError("PAUSED", "REAPER_PAUSED is true: events wait with the broker")
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if self.check_caller:
+            self.check_caller(headers, delivery)
         for_body = min(MAX_BODY_SECONDS, self.deadline_seconds / 2)  # the rest is for what the event asks for
         body = read_body(request.environ, self.max_event_bytes, delivery.until - self.deadline_seconds + for_body)
         event = self.platform.read_event(headers, body, delivery)

@@ -25,6 +25,21 @@ class NotAnEventError(ReaperError):
         self.status = status
 
 
+class NotAllowedError(ReaperError):
+    """The caller may not deliver events, and nothing heals that: it is answered 401 or 403.
+
+    Args:
+        challenge: the value of `WWW-Authenticate`, where the answer has one.
+    """
+
+    def __init__(self, error_code: str, error_msg: str, *, status: int, challenge: str | None = None) -> None:
+        super().__init__(f"{error_code}: {error_msg}")
+        self.error_code = error_code
+        self.error_msg = error_msg
+        self.status = status
+        self.challenge = challenge
+
+
 class NotFinalError(ReaperError):
     """There is no final outcome yet.
 
@@ -73,6 +88,12 @@ class ApiDeniedError(NotFinalError):
 
 class UndecidedError(NotFinalError):
     """A guard or a read-back got no clear answer."""
+
+
+class UncheckedCallerError(NotFinalError):
+    """Whether the caller may deliver cannot be told now: because of a rotation, an outage or a clock."""
+
+    needs_operator: ClassVar[bool] = True
 
 
 class SinkError(NotFinalError):

@@ -26,6 +26,7 @@ door = Door(
     settle=parts.reaper.settle,
     publish=parts.publish,
     platform=parts.platform,
+    check_caller=parts.check_caller,
     deadline_seconds=config.deadline_seconds,
     max_event_bytes=config.max_event_bytes,
     paused=config.paused,

@@ -18,7 +18,7 @@ from .cloud.credentials import (
 from .cloud.engines import ENGINES
 from .config import FUNCTIONGRAPH, Config, SinkSettings
 from .delivery import Delivery
-from .door import Http, Platform, Publish
+from .door import CheckCaller, Http, Platform, Publish
 from .events.sink import Sink
 from .exchange import Answer, Request
 from .reaper import Reaper
@@ -34,12 +34,14 @@ class Parts:
     Args:
         clients: of the engines that are served, by name.
         publish: delivers events elsewhere; None to reply with them.
+        check_caller: raises unless the caller may deliver; None to let anyone.
     """
 
     exchange: Exchange
     clients: Mapping[str, BackupClient]
     publish: Publish | None
     platform: Platform
+    check_caller: CheckCaller | None
     reaper: Reaper
 
 
@@ -61,6 +63,7 @@ def make_parts(config: Config) -> Parts:
         clients=clients,
         publish=_make_publish(config, credential, transport),
         platform=_make_platform(config),
+        check_caller=_make_caller_check(config, transport),
         reaper=Reaper(
             engines=clients,
             policy=config.policy,
@@ -95,6 +98,14 @@ def _make_platform(config: Config) -> Platform:
 
         return FunctionGraph()
     return Http()
+
+
+def _make_caller_check(config: Config, transport: Transport) -> CheckCaller | None:
+    if config.callers:
+        from .callers import Callers
+
+        return Callers.of(config.callers, transport.exchange).check
+    return None
 
 
 def _make_publish(config: Config, credential: Credential, transport: Transport) -> Publish | None:

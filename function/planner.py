@@ -27,6 +27,7 @@ door = Door(
     settle=Planner.of(config, settings, parts).settle,
     publish=parts.publish,
     platform=parts.platform,
+    check_caller=parts.check_caller,
     deadline_seconds=settings.deadline_seconds,
     max_event_bytes=config.max_event_bytes,
     paused=config.paused,

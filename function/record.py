@@ -7,7 +7,7 @@ from typing import assert_never
 
 from .backups import Deleted, Failed, Outcome, Planned, Skipped
 from .delivery import Delivery
-from .errors import NotAnEventError, NotFinalError
+from .errors import NotAllowedError, NotAnEventError, NotFinalError
 from .exchange import MAX_NAME_CHARS, bounded
 
 log = logging.getLogger("backup-reaper")
@@ -84,6 +84,8 @@ def _about_error(error: Exception) -> Mapping[str, object]:
     match error:
         case NotAnEventError():
             return {"outcome": "not_an_event", "error_code": "NOT_AN_EVENT", "error_msg": bounded(str(error))}
+        case NotAllowedError():
+            return {"outcome": "not_allowed", "error_code": error.error_code, "error_msg": error.error_msg}
         case NotFinalError():
             request_id = {"request_id": _name(error.request_id)} if error.request_id else {}
             return {"outcome": "not_final", "error.type": type(error).__name__, **_what_was_said(error), **request_id}
@@ -105,6 +107,8 @@ def _level(record: Record) -> int:
             return logging.WARNING if isinstance(record.outcome, Failed) else logging.INFO
         case NotAnEventError():
             return logging.WARNING
+        case NotAllowedError() as error:  # any pod can cause a 401; a 403 has the right issuer's signature
+            return logging.ERROR if error.status == 403 else logging.WARNING
         case NotFinalError() as error:
             return logging.ERROR if error.needs_operator else logging.WARNING
         case _:

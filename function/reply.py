@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from .delivery import Delivery
-from .errors import NotAnEventError, NotFinalError
+from .errors import NotAllowedError, NotAnEventError, NotFinalError
 from .exchange import read_retry_after
 
 MAX_PROBLEM_BYTES: Final = 700  # what a dead letter keeps of a refusal
@@ -33,6 +33,9 @@ def explain(error: Exception, delivery: Delivery) -> Reply:
     match error:
         case NotAnEventError():
             return problem(error.status, "NOT_AN_EVENT", str(error))
+        case NotAllowedError():
+            challenge = {"WWW-Authenticate": error.challenge} if error.challenge else {}
+            return problem(error.status, error.error_code, error.error_msg, challenge)
         case NotFinalError():
             asked = read_retry_after(error.retry_after, delivery.now)
             seconds = RETRY_AFTER_SECONDS if asked is None else min(asked, MAX_RETRY_AFTER_SECONDS)

@@ -1,8 +1,10 @@
 """What the README shows and lists is so."""
 
 import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,6 +17,7 @@ from simulator import Fault, Simulator
 from simulator.processes import ROOT
 from tests.conftest import RunFunction
 from tests.deliverer import STRUCTURED, Reply, send
+from tests.issuer import Key, caller_settings
 
 README: Final = (ROOT / "README.md").read_text()
 NEEDED: Final = {"REAPER_API_ENDPOINT": "https://api.example", "HW_AUTH_TOKEN": "token"}
@@ -25,6 +28,7 @@ KINDS: Final = (
     {"HW_USER_NAME": "reaper"},
     {"HW_ACCESS_KEY": "key"},
     {"HW_SECURITY_TOKEN": "token"},
+    {"REAPER_CALLER_ISSUER": "https://issuer.example"},
     {"REAPER_PLATFORM": "functiongraph", "REAPER_EVENTGRID_SOURCE": "results"},
 )
 
@@ -48,6 +52,7 @@ SETTINGS: Final = {
 }
 DEFAULTS: Final = {names[0]: default[1:-1] for names, default in SETTINGS.items() if default.startswith("`")}
 ANSWERS: Final = {int(status): rest for status, *rest in table(section("The answer to whoever delivered the event"))}
+ISSUER_KEY: Final = Key("key-1")
 THROTTLED: Final = Fault(status=429, body={"error_code": "APIGW.0308", "error_msg": "too many requests"})
 
 
@@ -63,8 +68,9 @@ class Asked(dict[str, str]):
         return super().__contains__(name)
 
 
-def deliver(url: str, sample: str) -> Reply:
-    return send(url, (ROOT / "events" / f"{sample}.json").read_bytes(), headers={"Content-Type": STRUCTURED})
+def deliver(url: str, sample: str, headers: Mapping[str, str] | None = None) -> Reply:
+    content = {"Content-Type": STRUCTURED, **(headers or {})}
+    return send(url, (ROOT / "events" / f"{sample}.json").read_bytes(), headers=content)
 
 
 def provoke(status: int, url: str, simulator: Simulator) -> Reply:
@@ -74,6 +80,11 @@ def provoke(status: int, url: str, simulator: Simulator) -> Reply:
             return deliver(url, "04-dry-run.skipped.dry_run")
         case 400:
             return deliver(url, "10-other-type.400.NOT_AN_EVENT")
+        case 401:
+            return deliver(url, "01-expired.deleted")
+        case 403:
+            token = ISSUER_KEY.token(at=time.time(), sub="somebody")
+            return deliver(url, "01-expired.deleted", {"Authorization": f"Bearer {token}"})
         case 405:
             return send(url, method="GET")
         case 413:
@@ -136,17 +147,18 @@ def test_every_reason_for_skipping_is_explained() -> None:
 
 
 def test_the_answer_table_has_every_status_in_its_order() -> None:
-    assert list(ANSWERS) == [200, 204, 400, 405, 413, 415, 429, 500, 503]
+    assert list(ANSWERS) == [200, 204, 400, 401, 403, 405, 413, 415, 429, 500, 503]
 
 
 @pytest.mark.parametrize("status", [status for status in ANSWERS if status != 500])  # nobody can order a bug
 def test_an_answer_has_the_body_and_the_delay_of_the_table(
-    status: int, run: RunFunction, simulator: Simulator, settings: Mapping[str, str]
+    status: int, run: RunFunction, simulator: Simulator, settings: Mapping[str, str], tmp_path: Path
 ) -> None:
     meaning, body = ANSWERS[status]
+    callers = caller_settings(tmp_path, ISSUER_KEY) if "caller" in meaning else {}
     sink = {"K_SINK": f"{simulator.url}/sink"} if "the sink" in meaning and status < 300 else {}
     simulator.fault(*([Fault(path="^/sink$", status=202)] if sink else []))
-    reply = provoke(status, run({**settings, **sink}).url, simulator)
+    reply = provoke(status, run({**settings, **sink, **callers}).url, simulator)
     assert reply.status == status
     assert ("Retry-After" in meaning) == ("retry-after" in reply.headers)
     match body:

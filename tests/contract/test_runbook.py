@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ERRORS = ("ApiUnavailableError", "ApiDeniedError", "UndecidedError", "SinkError")
+ERRORS = (
+    "ApiUnavailableError",
+    "ApiDeniedError",
+    "UndecidedError",
+    "SinkError",
+    "NotAllowedError",
+    "UncheckedCallerError",
+)
 
 
 def words_in_code(keyword: str, callees: dict[str, int]) -> set[str]:

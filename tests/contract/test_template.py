@@ -16,6 +16,7 @@ from function.config import Config
 from function.errors import ConfigError
 from function.events.contract import EXPIRED, FAILED, RESULT_TYPES
 from simulator.processes import ROOT
+from tests.issuer import Key, caller_settings
 from tests.manifest import (
     CONTAINER,
     DELIVERY,
@@ -55,11 +56,12 @@ KAFKA_SINK: Final = {
         }
     },
 }
+CALLERS_PAGE: Final = (ROOT / "docs" / "callers.md").read_text()
 TRIGGERS: Final = [each for each in DOCUMENTS if each["kind"] == "Trigger"]
 # What stands in a comment for those who want it: `# - {name: …, value: …}`.
 ALTERNATIVES: Final[dict[str, str]] = {
     each["name"]: each["value"].replace("…", "acme")
-    for each in map(yaml.safe_load, re.findall(r"^ *# - (\{name: .*?\})", TEXT, re.MULTILINE))
+    for each in map(yaml.safe_load, re.findall(r"^ *# - (\{name: \w+, value: .*?\})", TEXT, re.MULTILINE))
 }
 VOLUMES: Final = {each["name"]: each for each in POD["volumes"]}
 MOUNTS: Final = {each["name"]: each for each in CONTAINER["volumeMounts"]}
@@ -301,8 +303,35 @@ class TestTheEnvironment:
 
         assert isinstance(Config.from_env({**without, **token}).credential, TokenSettings)
         assert isinstance(Config.from_env({**without, **user}).credential, UserSettings)
-        assert set(ALTERNATIVES) == {*token, *user, "REAPER_DRY_RUN"}
+        callers = {name for name in ALTERNATIVES if name.startswith("REAPER_CALLER_")}
+        assert set(ALTERNATIVES) == {*token, *user, *callers, "REAPER_DRY_RUN"}
         assert Config.from_env({**env, "REAPER_DRY_RUN": ALTERNATIVES["REAPER_DRY_RUN"]}).policy.dry_run
+
+    def test_callers_are_checked_with_the_block_that_is_commented_out(
+        self, env: dict[str, str], tmp_path: Path
+    ) -> None:
+        lines = r"^( *)# (- \{name: (?:REAPER_CALLER_|caller-keys))"
+        documents = list(yaml.safe_load_all(re.sub(lines, r"\1\2", TEXT, flags=re.MULTILINE)))
+        [service] = [each for each in documents if each["kind"] == "Service"]
+        pod = service["spec"]["template"]["spec"]
+        block = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+        callers = {name: value for name, value in block.items() if name.startswith("REAPER_CALLER_")}
+        [mount] = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "caller-keys"]
+        [volume] = [each for each in pod["volumes"] if each["name"] == "caller-keys"]
+        [trigger] = [each for each in TRIGGERS if each["metadata"]["name"] == "backup-reaper-expired"]
+        path = Path(callers["REAPER_CALLER_JWKS_FILE"])
+
+        settings = Config.from_env({**env, **callers, **caller_settings(tmp_path, Key("k"))}).callers
+
+        assert settings
+        assert callers.keys() == caller_settings(tmp_path, Key("k")).keys()
+        assert path.parent == Path(mount["mountPath"])
+        assert f"create configmap {volume['configMap']['name']} --from-file={path.name}" in CALLERS_PAGE
+        assert callers["REAPER_CALLER_AUDIENCE"] == trigger["spec"]["subscriber"]["audience"]
+        name = f"{trigger['metadata']['name']}-oidc-eventing.knative.dev-trigger"
+        assert callers["REAPER_CALLER_SUBJECTS"] == f"system:serviceaccount:backup-reaper:{name}"
+        spec = {"containers": [{"name": "c", "image": "i", "volumeMounts": [mount]}], "volumes": [volume]}
+        assert core_faults({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": spec}) is None
 
     def test_what_is_to_be_filled_in_is_marked(self) -> None:
         assert {name for name, value in ENV.items() if FILL_IN in value} == set(FILLED_IN)

@@ -74,6 +74,7 @@ def test_a_region_and_a_token_are_enough() -> None:
         ca_bundle=None,
         platform="http",
         sink=None,
+        callers=None,
     )
 
 
