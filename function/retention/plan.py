@@ -18,7 +18,6 @@ from .verdicts import Readable, Verdict, judge, keep_all
 _ID: Final = re.compile("[A-Za-z0-9-]{1,64}")  # no dot, no slash: both would change the path of a deletion
 # A time in 1970 comes from a clock that was never set, or from a missing time that was read as zero.
 FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)  # what is later is in the future in any case, and UTC can hold it
 _UNCLEAR: Final = frozenset({"unreadable", "future"})
 
 Outcome = Literal[
@@ -107,12 +106,14 @@ def make_plan(listings: Iterable[Listing], file: PolicyFile, as_of: datetime) ->
     instances: dict[tuple[str, str, str], _Instance] = defaultdict(_Instance)
     not_manual = 0
     for (engine, project_id), listed in projects.items():
-        for backup, is_clear in _merge(listed):
+        entries, unclear = _merge(listed)
+        for backup in entries:
             if backup.type not in ("manual", None):
                 not_manual += 1
                 continue
-            instance = instances[engine, project_id, _valid(backup.instance_id) or ""]
-            begin = _begin(backup) if is_clear else None
+            instance_id = _valid(backup.instance_id)
+            instance = instances[engine, project_id, instance_id or ""]
+            begin = _begin(backup) if instance_id and backup.id not in unclear else None
             if begin:
                 instance.readable.append(Readable(begin, backup))
             else:
@@ -138,23 +139,24 @@ def _named(file: PolicyFile, projects: Collection[tuple[str, str]]) -> set[tuple
     }
 
 
-def _merge(backups: Iterable[Backup]) -> list[tuple[Backup, bool]]:
-    """One entry for each id, and whether it is clear: not if the id was there again with other content.
+def _merge(backups: Iterable[Backup]) -> tuple[list[Backup], set[str]]:
+    """One entry for each id; and the ids that are unclear: no ids, or there again with other content.
 
     An unclear entry cannot be evaluated. That is safe, since an entry that does not count never makes another expire.
     """
     merged: dict[str, Backup] = {}
     nameless: list[Backup] = []
-    contradicted: set[str] = set()
+    unclear: set[str] = set()
     for backup in backups:
         if not _valid(backup.id):
             nameless.append(backup)
-        elif (known := merged.setdefault(backup.id, backup)) != backup:
-            contradicted.add(backup.id)
+            unclear.add(backup.id)
+            continue
+        known = merged.setdefault(backup.id, backup)
+        if known is not backup and known != backup:
+            unclear.add(backup.id)
             merged[backup.id] = _common(known, backup)
-    return [(backup, backup.id not in contradicted) for backup in merged.values()] + [
-        (each, False) for each in nameless
-    ]
+    return [*merged.values(), *nameless], unclear
 
 
 def _common(one: Backup, other: Backup) -> Backup:
@@ -165,11 +167,15 @@ def _common(one: Backup, other: Backup) -> Backup:
 
 
 def _begin(backup: Backup) -> datetime | None:
-    """When the backup was made, in UTC; None if what an evaluation needs is missing or unreadable."""
+    """When the backup was made, in UTC; None if that or its type is missing or unreadable."""
     begin = backup.begin_time
-    if backup.type is None or not _valid(backup.instance_id) or begin is None or begin.utcoffset() is None:
+    if backup.type is None or begin is None or begin.utcoffset() is None:
         return None
-    return min(begin, _LAST).astimezone(UTC) if begin >= FIRST else None
+    try:
+        begin = begin.astimezone(UTC)
+    except OverflowError:  # in the first or last hours that there are: far in the past or future in any zone
+        begin = begin.replace(tzinfo=UTC)
+    return begin if begin >= FIRST else None
 
 
 def _valid(identifier: str | None) -> str | None:

@@ -4,7 +4,8 @@ Rules are independent of each other, and a backup is kept if one of them keeps i
 never makes a backup expire, and neither does an entry that is missing from the list.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
@@ -37,38 +38,39 @@ class KeepRules:
     within: Duration | None = None
 
 
-def keep_reasons(moments: Sequence[datetime], rules: KeepRules, zone: tzinfo) -> list[list[str]]:
+def keep_reasons(moments: Sequence[datetime], rules: KeepRules, zone: tzinfo) -> list[tuple[str, ...]]:
     """Why each backup stays, by all rules that keep it; empty for one that no rule keeps.
 
     Args:
         moments: when the usable backups of one instance were made, newest first.
         zone: whose clock names the periods.
     """
-    reasons: list[list[str]] = [[] for _ in moments]
-    for number, kept in enumerate(reasons[: max(rules.last, 1)], 1):
-        kept.append(f"last #{number}")
-    local = [moment.astimezone(zone) for moment in moments]
+    reasons: dict[int, list[str]] = defaultdict(list)  # by the place in the list, of what stays
+    for at in range(min(max(rules.last, 1), len(moments))):
+        reasons[at].append(f"last #{at + 1}")
     for name, period in PERIODS.items():
         if name in rules.periods:
-            _keep_periods(name, rules.periods[name], [period(time) for time in local], reasons)
+            periods = (period(moment.astimezone(zone)) for moment in moments)
+            for at, reason in _keep_periods(name, rules.periods[name], periods):
+                reasons[at].append(reason)
     if rules.within and moments:
         start = window_start(moments[0], rules.within, zone)
-        for moment, kept in zip(moments, reasons, strict=True):
+        for at, moment in enumerate(moments):
             if moment > start:
-                kept.append(f"within {rules.within.text}")
-    return reasons
+                reasons[at].append(f"within {rules.within.text}")
+    return [tuple(reasons.get(at, ())) for at in range(len(moments))]
 
 
-def _keep_periods(name: str, count: int, periods: Sequence[Hashable], reasons: Sequence[list[str]]) -> None:
-    """Keep the newest backup of each of the newest periods; and the oldest of all, if there are too few periods."""
+def _keep_periods(name: str, count: int, periods: Iterable[Hashable]) -> Iterator[tuple[int, str]]:
+    """The newest backup of each of the newest periods; and the oldest of all, if there are too few periods."""
     seen: set[Hashable] = set()
-    is_first = True
-    for period, kept in zip(periods, reasons, strict=True):
+    at, is_first = 0, True
+    for at, period in enumerate(periods):
         if len(seen) == count:
             return
         is_first = period not in seen
         if is_first:
             seen.add(period)
-            kept.append(f"{name} #{len(seen)}")
+            yield at, f"{name} #{len(seen)}"
     if not is_first:  # there are too few periods, and the oldest backup stands for none
-        reasons[-1].append(f"oldest {name}")
+        yield at, f"oldest {name}"

@@ -12,6 +12,7 @@ from .policy import RetentionPolicy
 from .rules import keep_reasons
 
 FAILED: Final = "FAILED"
+_NO_RULE: Final = ("no_rule",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,16 @@ def keep_all(backups: Iterable[Backup], reason: str) -> Iterator[Verdict]:
 def judge(readable: Sequence[Readable], policy: RetentionPolicy, zone: tzinfo, as_of: datetime) -> Iterator[Verdict]:
     """One verdict for each backup, which are newest first."""
     old = window_start(as_of, policy.min_age, zone)
-    aside = [(each, tuple(_set_aside(each, policy, old, as_of))) for each in readable]
-    counted = [each.begin for each, reasons in aside if each.is_usable and not reasons]
+    aside = {each.backup.id: why for each in readable if (why := tuple(_set_aside(each, policy, old, as_of)))}
+    counted = [each.begin for each in readable if each.is_usable and each.backup.id not in aside]
     by_rules = iter(keep_reasons(counted, policy.rules, zone))
     failures = _expired_failures(readable, policy, zone, as_of)
-    for each, reasons in aside:
-        if reasons:
-            yield Verdict(each.backup, False, reasons)
+    for each in readable:
+        if each.backup.id in aside:
+            yield Verdict(each.backup, False, aside[each.backup.id])
         elif each.is_usable:
-            rules = tuple(next(by_rules))
-            yield Verdict(each.backup, not rules, rules or ("no_rule",))
+            rules = next(by_rules)
+            yield Verdict(each.backup, not rules, rules or _NO_RULE)
         else:
             yield Verdict(each.backup, each.backup.id in failures, ("failed",))
 
@@ -71,8 +72,10 @@ def _set_aside(each: Readable, policy: RetentionPolicy, old: datetime, as_of: da
         yield "min_age"
     if backup.status != FAILED and not each.is_usable:
         yield "in_progress"
-    if policy.hold_words and (backup.name is None or backup.description is None):
-        yield "unreadable"  # it could hold a hold word
+    if not policy.hold_words:
+        return
+    if backup.name is None or backup.description is None:
+        yield "unreadable"  # it could have a hold word
     text = folded(f"{backup.name}\n{backup.description}")
     if any(word in text for word in policy.hold_words):
         yield "hold"
