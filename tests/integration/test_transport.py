@@ -479,7 +479,9 @@ class TestConnecting:
     def test_goes_on_to_the_next_address_at_once_where_one_refuses(self, served: Served) -> None:
         addresses = [("127.0.0.1", unused_port()), ("127.0.0.1", served(accept).port)]
 
-        connect([(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses], LONG * 1e9).close()
+        connect(
+            [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses], time.monotonic() + LONG
+        ).close()
 
     def test_ends_by_the_deadline_however_many_addresses_there_are(self, silent: tuple[str, int]) -> None:
         began = time.monotonic()
@@ -619,6 +621,7 @@ class TestTheMessage:
         error, asked = self.failure(opened(url), url)
 
         assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"no answer to POST from {url}: {words}")
+        assert error.sent
         ((method, asked_url, status, seconds),) = [(c.method, c.url, c.status, c.seconds) for c in asked.calls]
         assert (method, asked_url, status) == ("POST", f"{url}/a?b", 0)
         assert 0 < seconds < DEADLINE + SLACK
@@ -639,6 +642,7 @@ class TestTheMessage:
         error, asked = self.failure(opened(url), url)
 
         assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"could not connect to {url}: {words}")
+        assert not error.sent
         assert asked.calls == []
 
     @pytest.mark.parametrize(
@@ -656,6 +660,7 @@ class TestTheMessage:
         error, asked = self.failure(opened(url), url)
 
         assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"could not connect to {url}: {words}")
+        assert not error.sent
         assert asked.calls == []
 
     def test_of_a_proxy_that_is_not_there(self, opened: Open) -> None:
@@ -680,6 +685,7 @@ class TestTheMessage:
             f"could not connect to {url} through the proxy {proxy}: it answered CONNECT with 407: correct the user and "
             "password in all_proxy",
         )
+        assert not error.sent
         assert asked.calls == []
 
 

@@ -71,6 +71,7 @@ def test_after_the_deadline_nothing_is_sent_and_no_call_is_told_of() -> None:
 
     assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"nothing was sent to {ORIGIN}: no time was left")
     assert not error.sent
+    assert not error.sent
     assert delivery.calls == []
 
 
@@ -79,7 +80,9 @@ def test_a_header_that_http_cannot_carry_is_neither_sent_nor_shown(value: str) -
     error, delivery = failure(Transport([URL], pool_size=1), Request("DELETE", URL, {"X-Auth-Token": value}), 5)
 
     assert error.error_msg == f"nothing was sent to {ORIGIN}: the request holds a character that HTTP cannot carry"
-    assert (error.__cause__, error.__suppress_context__) == (None, True)
+    inner = error.__context__
+    assert inner
+    assert [(one.__cause__, one.__suppress_context__) for one in (error, inner)] == [(None, True)] * 2
     assert delivery.calls == []
 
 
