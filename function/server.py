@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from .body import ClientSocket
+from .version import VERSION
 
 MAX_REQUEST_LINE_BYTES: Final = 8190
 MAX_HEADER_BYTES: Final = (
@@ -40,7 +41,7 @@ def configure(in_force: Mapping[str, object], *, graceful_timeout: int = 30) -> 
 
     def when_ready(arbiter: Any) -> None:
         addresses = ", ".join(map(str, arbiter.LISTENERS))
-        log.info("listening on %s", addresses, extra={"config": in_force})
+        log.info("listening on %s", addresses, extra={"version": VERSION, "config": in_force})
 
     chosen: Mapping[str, object] = {
         # Nothing here depends on the scheme. Proxies contradict each other about it, and would be answered 400.

@@ -27,6 +27,7 @@ from .exchange import Answer, Request
 from .http1 import NoAnswerError, read_answer, read_head, write_head
 from .proxies import Proxy, find_proxy
 from .trust import tls_context
+from .version import VERSION
 
 _SAFE_IN_A_TARGET: Final = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2; a sink's URL may hold more
 
@@ -252,7 +253,7 @@ def _prepared(request: Request) -> requests.PreparedRequest:
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url, prepared.body = request.method, request.url, request.body
     length = {} if request.body is None else {"Content-Length": str(len(request.body))}
-    headers = {"User-Agent": "backup-reaper", "Accept-Encoding": "identity", **request.headers, **length}
+    headers = {"User-Agent": f"backup-reaper/{VERSION}", "Accept-Encoding": "identity", **request.headers, **length}
     prepared.headers = CaseInsensitiveDict(headers)
     return prepared
 

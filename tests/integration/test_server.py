@@ -18,6 +18,7 @@ import pytest
 from gunicorn.config import Config as Settings
 
 from function.body import send_and_discard
+from function.version import VERSION
 from simulator import Simulator
 from simulator.processes import FOREIGN, ROOT, Running, run_function
 from tests.conftest import TOKEN, RunFunction
@@ -148,6 +149,7 @@ def test_the_first_line_says_where_it_listens_and_what_is_in_force(small: Runnin
     first = lines(small)[0]
 
     assert first["message"] == f"listening on {small.url}"
+    assert first["version"] == VERSION
     assert first["config"]["threads"] == TWO_THREADS
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from function.version import VERSION
 from simulator import AccessKey, Call, Fault, Simulator
 from simulator.processes import Running, run_function
 from tests.certificates import Authority
@@ -361,6 +362,8 @@ class TestTheCredential:
         assert "of-the-deliverer" not in seen(sink.calls)
         headers = {"content-type", "content-length", "host", "user-agent", "accept-encoding", "connection"}
         assert {name.lower() for call in sink.calls for name in call.headers} <= headers
+        agents = {call.headers["User-Agent"] for call in [*sink.calls, *simulator.calls]}
+        assert agents == {f"backup-reaper/{VERSION}"}
 
     def test_of_the_sink_goes_to_the_sink_alone_and_is_read_anew_for_every_result(
         self, simulator: Simulator, to_sink: Mapping[str, str], sink: Simulator, tmp_path: Path
