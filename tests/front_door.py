@@ -1,4 +1,4 @@
-"""The front door on the wire: requests as bytes, complete answers, and the README's two tables of them as cases."""
+"""The front door on the wire: requests as bytes, complete answers, and the two tables of docs/events.md as cases."""
 
 import http.client
 import json
@@ -124,7 +124,7 @@ def leaks(answer: Answer) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table in the README, and a request that it speaks of.
+    """A row of a table in docs/events.md, and a request that it speaks of.
 
     Args:
         answer: a result's type, or what an error's message begins with; of a page, what it says.
@@ -137,7 +137,7 @@ class Row:
 
     @property
     def cells(self) -> list[str]:
-        """The row as the README has it."""
+        """The row as the page has it."""
         return [self.what, str(self.status), f"`{self.answer}`" if self.answer.startswith("dev.") else self.answer]
 
 

@@ -12,7 +12,7 @@ from function.exchange import Answer
 
 ID_LETTERS: Final = string.ascii_letters + string.digits
 
-# What the README says of an event's data.
+# What docs/events.md says of an event's data.
 project_ids = st.text(ID_LETTERS, min_size=32, max_size=32)
 backup_ids = st.text(ID_LETTERS + "-", min_size=1, max_size=64)
 

@@ -1,4 +1,4 @@
-"""The README quotes the last benchmark to the letter."""
+"""docs/benchmarks.md quotes the last benchmark to the letter."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 
 from bench.report import TARGETS, is_met, print_report, write_plot
 from simulator.processes import ROOT
+from tests.docs import page
 
-README = (ROOT / "README.md").read_text()
+PAGE = page("benchmarks")
 
 
 @pytest.fixture
@@ -17,17 +18,17 @@ def results() -> Any:
     return json.loads((ROOT / "bench" / "results.json").read_text())
 
 
-def test_the_readme_quotes_the_table_that_was_measured(results: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_quotes_the_table_that_was_measured(results: Any, capsys: pytest.CaptureFixture[str]) -> None:
     print_report(results)
 
-    assert capsys.readouterr().out in README
+    assert capsys.readouterr().out in PAGE
 
 
-def test_the_readme_counts_the_targets_that_were_met(results: Any) -> None:
+def test_the_page_counts_the_targets_that_were_met(results: Any) -> None:
     met = [verdict for row in results["ratios"] if (verdict := is_met(row)) is not None]
 
     assert len(met) == len(TARGETS)
-    assert f"of {len(met)} targets {met.count(True)} are met, {met.count(False)} missed" in " ".join(README.split())
+    assert f"of {len(met)} targets {met.count(True)} are met, {met.count(False)} missed" in " ".join(PAGE.split())
 
 
 @pytest.mark.parametrize(

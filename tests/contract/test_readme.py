@@ -1,7 +1,10 @@
-"""What the README shows and lists is so."""
+"""What the README and the pages of docs/ show and list is so."""
 
 import re
+import subprocess
+import sys
 import time
+import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from function.cloud.engines import ENGINES
 from function.config import Config
 from function.errors import ConfigError
 from function.planner_settings import PlannerSettings
@@ -17,9 +21,9 @@ from simulator import Fault, Simulator
 from simulator.processes import ROOT
 from tests.conftest import RunFunction
 from tests.deliverer import STRUCTURED, Reply, send
+from tests.docs import FILES, blocks, page, section, tables
 from tests.issuer import Key, caller_settings
 
-README: Final = (ROOT / "README.md").read_text()
 NEEDED: Final = {"REAPER_API_ENDPOINT": "https://api.example", "HW_AUTH_TOKEN": "token"}
 PROXIES: Final = {"http_proxy", "https_proxy", "all_proxy"}  # they are not ours: a paragraph below the table is theirs
 # Which variables are read depends on the kind of credential.
@@ -33,25 +37,15 @@ KINDS: Final = (
 )
 
 
-def section(title: str) -> str:
-    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def table(text: str) -> list[list[str]]:
-    """The cells of a section's table, without its head."""
-    rows = [re.split(r" ?\| ?", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
-    return rows[2:]
-
-
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-
-
 SETTINGS: Final = {
-    tuple(re.findall(r"`(\w+)`", names)): default for names, _, default in table(section("Configuration"))
+    tuple(re.findall(r"`(\w+)`", names)): default
+    for group in tables(page("configuration"))
+    for names, *rest in group
+    if names.strip("`") not in ENGINES
+    for default in rest[1:]
 }
 DEFAULTS: Final = {names[0]: default[1:-1] for names, default in SETTINGS.items() if default.startswith("`")}
-ANSWERS: Final = {int(status): rest for status, *rest in table(section("The answer to whoever delivered the event"))}
+ANSWERS: Final = {int(status): rest for status, *rest in tables(section("The answer to the sender", page("events")))[0]}
 ISSUER_KEY: Final = Key("key-1")
 THROTTLED: Final = Fault(status=429, body={"error_code": "APIGW.0308", "error_msg": "too many requests"})
 
@@ -100,23 +94,50 @@ def provoke(status: int, url: str, simulator: Simulator) -> Reply:
 
 
 def test_the_event_in_and_the_event_out_are_the_files_of_the_first_sample() -> None:
-    assert blocks("json") == [
-        (ROOT / "events" / "01-expired.deleted.json").read_text(),
-        (ROOT / "events" / "results" / "01-expired.deleted.json").read_text(),
-    ]
+    event = (ROOT / "events" / "01-expired.deleted.json").read_text()
+    result = (ROOT / "events" / "results" / "01-expired.deleted.json").read_text()
+    assert blocks("json") == [event]
+    assert blocks("json", page("events")) == [event, result]
 
 
-def test_every_file_the_readme_links_to_is_there() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_the_rule_is_twelve_lines_and_gives_the_plan_that_is_shown(tmp_path: Path) -> None:
+    below = section("Your retention rule")
+    rule, command, shown = blocks("toml", below)[0], blocks("sh", below)[0].split(), blocks("text", below)[0]
+    assert len(rule.splitlines()) == 12
+    (tmp_path / "retention.toml").write_text(rule)
+    arguments = [str(tmp_path / word) if word == "retention.toml" else word for word in command[1:]]
+    env = {"COLUMNS": "80", "PATH": "/usr/bin:/bin"}
+
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(".*".join(map(re.escape, shown.split("…\n"))), done.stdout, re.DOTALL), done.stdout
+
+
+def test_the_settings_that_matter_are_settings() -> None:
+    listed = {
+        by_value(name)
+        for row in tables(section("The settings that matter"))[0]
+        for name in re.findall(r"`([A-Z_]+)`", row[0])
+    }
+    assert len(tables(section("The settings that matter"))[0]) == 5
+    assert listed <= {name for names in SETTINGS for name in names}
 
 
 def test_the_commands_are_those_of_the_makefile() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
     makefile = re.findall(r"^([a-z-]+):.*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    listed = re.findall(r"^make (\S+) +(.*)$", blocks("text", section("Working on it"))[0], re.MULTILINE)
-    assert listed == makefile
-    assert set(re.findall(r"make ([a-z]+)", README)) <= {name for name, _ in makefile}
+    assert re.findall(r"^make (\S+) +(.*)$", blocks("text", contributing)[0], re.MULTILINE) == makefile
+    mentioned = {name for file in FILES for name in re.findall(r"(?:`|^)make ([a-z]+)", file.read_text(), re.MULTILINE)}
+    assert mentioned <= {name for name, _ in makefile}
+
+
+def test_the_map_has_the_layers_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each["id"] == "downhill")
+    assert blocks("text", (ROOT / "CONTRIBUTING.md").read_text())[2].splitlines() == layers, (
+        "CONTRIBUTING.md has a copy"
+    )
 
 
 def by_value(name: str) -> str:
@@ -143,7 +164,8 @@ def test_every_reason_for_skipping_is_explained() -> None:
     code = "".join(path.read_text() for path in (ROOT / "function").rglob("*.py"))
     reasons = set(re.findall(r'reason="(\w+)"', code))
     assert reasons
-    assert {reason for reason in reasons if f"`{reason}`" not in README} == set()
+    listed = {row[0].strip("`") for row in tables(page("guards"))[0]}
+    assert reasons == listed
 
 
 def test_the_answer_table_has_every_status_in_its_order() -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import pytest
 
 from simulator.processes import FOREIGN, ROOT
-from tests.contract.test_readme import blocks, section
+from tests.docs import blocks, section
 
 EVENTS: Final = ROOT / "events"
 FIRST: Final = EVENTS / "01-expired.deleted.json"

@@ -57,7 +57,7 @@ def door(run: RunFunction, door_settings: Mapping[str, str]) -> Running:
     return run(door_settings)
 
 
-# The tables of the README, row by row.
+# The tables of docs/events.md, row by row.
 
 
 @pytest.mark.parametrize("row", AT_THE_FUNCTION, ids=lambda row: row.what)

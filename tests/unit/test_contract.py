@@ -1,4 +1,4 @@
-"""Our events: what makes a command of an event, and an event of an outcome. The tables are the README's."""
+"""Our events: what makes a command of an event, and an event of an outcome. The tables are those of docs/events.md."""
 
 import json
 from collections.abc import Mapping
