@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import compress
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -154,9 +155,7 @@ def _fold_with_places(text: bytes) -> tuple[bytes, list[_Span]]:
 
 
 def _without(dropped: bytes, text: bytes, places: list[_Span]) -> tuple[bytes, list[_Span]]:
-    return text.translate(None, dropped), [
-        place for place, char in zip(places, text, strict=True) if char not in dropped
-    ]
+    return text.translate(None, dropped), [*compress(places, (char not in dropped for char in text))]
 
 
 def _shingles(folded: bytes, *, step: int) -> list[int]:

@@ -200,7 +200,7 @@ def read_together(secrets: Sequence[Secret]) -> list[str]:
     paths = [secret.path and secret.path.resolve() for secret in secrets]
     if len({path.parent for path in paths if path}) > 1:
         raise ApiDeniedError("CREDENTIAL_UNREADABLE", "the files of the key are not in one directory: being rotated?")
-    return [secret.read_from(path) for secret, path in zip(secrets, paths, strict=True)]
+    return [*map(Secret.read_from, secrets, paths)]
 
 
 def _clock_fault(ours: datetime, theirs: datetime | None) -> str | None:

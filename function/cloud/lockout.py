@@ -19,10 +19,11 @@ from ..delivery import Delivery
 from ..errors import ApiDeniedError, ApiUnavailableError
 
 REFUSED_SECONDS: Final = 300.0  # how long a refused secret is not tried again
-# After the first use without an answer: long enough to tell a slow cloud from a short break of the network.
+# How long a secret rests after a first trial without an answer. It is short, because mostly the network broke and not
+# the secret. After the next such trial it rests as long as a refused one: together that is four trials in 15 minutes.
 UNANSWERED_SECONDS: Final = 30.0
 WINDOW_SECONDS: Final = 900.0
-MAX_FAILURES: Final = 4  # in a window and in a row: one less than what locks a user
+MAX_FAILURES: Final = 4  # trials in a window that failed one after the other: one less than what locks a user
 MAX_SECRETS: Final = 16  # a rotation needs two
 
 
