@@ -198,7 +198,7 @@ class Planner:
         try:
             outcome, attributes, data = self.reaper.settle(event, part)
             if self.publish:
-                self.publish(attributes, data, part)
+                _publish_twice(self.publish, attributes, data, part)
         except NotFinalError as error:
             return outcome, error
         return outcome, None
@@ -217,6 +217,14 @@ class Planner:
             valid_for=self.file.event_valid_for,
             source=self.source,
         )
+
+
+def _publish_twice(publish: Publish, attributes: Mapping[str, str], data: object, part: Delivery) -> None:
+    """A sweep ends where the sink takes no results: one refusal alone must not end it."""
+    try:
+        publish(attributes, data, part)
+    except SinkError:
+        publish(attributes, data, part)
 
 
 def _may_be_deleted(error: NotFinalError | None, part: Delivery) -> bool:
