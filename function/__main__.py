@@ -41,7 +41,7 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str], env: Mapping[str, str]) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     env = {**env, **({"REAPER_POLICY_FILE": options.policy} if getattr(options, "policy", None) else {})}
     try:
         code: int = options.run(options, env)
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
     parser = argparse.ArgumentParser(
         prog="python -m function",
         description="Look at the backups by your retention policy. Settings come from the environment.",

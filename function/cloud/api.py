@@ -14,6 +14,7 @@ from .lockout import Verdict
 from .refusals import MAX_CODE_CHARS, Meaning, Refusal, has_error, read_object, read_request_id, read_text
 
 PAGE_SIZE: Final = 100  # the most the API gives
+INSTANCES_PAGE_SIZE: Final = 50  # an instance has many more members than a backup: a page must fit what we read
 MAX_RESPONSE_BYTES: Final = 16384  # a larger body is not copied into the result; the documented one has 100
 
 
@@ -54,9 +55,9 @@ def pages_of(engine: Engine, project_id: str, instance_id: str | None) -> list[s
     ]
 
 
-def at_offset(path: str, offset: int) -> str:
+def at_offset(path: str, offset: int, limit: int = PAGE_SIZE) -> str:
     """The page of a list that begins behind so many items."""
-    return _with_query(path, {"offset": str(offset), "limit": str(PAGE_SIZE)})
+    return _with_query(path, {"offset": str(offset), "limit": str(limit)})
 
 
 def instances_path(project_id: str, instance_id: str | None = None) -> str:

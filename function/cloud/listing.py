@@ -42,7 +42,9 @@ def _read_project(client: BackupClient, project_id: str, begin: Begin) -> Projec
     paths = api.pages_of(client.engine, project_id, None)
     moved = False
     if client.engine.needs_instance:
-        ids, moved = _read_pages(client, api.instances_path(project_id), api.read_instances, project_id, begin)
+        instances = api.instances_path(project_id)
+        limit = api.INSTANCES_PAGE_SIZE
+        ids, moved = _read_pages(client, instances, api.read_instances, project_id, begin, limit=limit)
         paths = [path for each in ids for path in api.pages_of(client.engine, project_id, each)]
     backups: dict[Backup, None] = {}
     for path in paths:
@@ -58,6 +60,8 @@ def _read_pages(
     read: Callable[[Answer, Engine], tuple[list[T], int]],
     project_id: str,
     begin: Begin,
+    *,
+    limit: int = api.PAGE_SIZE,
 ) -> tuple[list[T], bool]:
     """All items of a list, until a page is empty: a short page need not be the last.
 
@@ -67,7 +71,7 @@ def _read_pages(
     items: list[T] = []
     counts: set[int] = set()
     while True:
-        page, count = read(client.get(api.at_offset(path, len(items)), project_id, begin()), client.engine)
+        page, count = read(client.get(api.at_offset(path, len(items), limit), project_id, begin()), client.engine)
         counts.add(count)
         items += page
         if not page:

@@ -12,10 +12,14 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from function.cloud.credentials import KeySettings, TokenSettings, UserSettings
+from function.cloud.engines import ENGINES
 from function.config import Config
 from function.errors import ConfigError
 from function.events.contract import EXPIRED, FAILED, RESULT_TYPES
+from function.planner_settings import PlannerSettings
+from function.run import MAX_TICK_AGE
 from simulator.processes import ROOT
+from tests.deliverer import PROJECT
 from tests.issuer import Key, caller_settings
 from tests.manifest import (
     CONTAINER,
@@ -152,8 +156,8 @@ class TestForm:
     def test_kubernetes_knows_every_field_of_the_core_kinds(self) -> None:
         core = [each for each in DOCUMENTS if each["apiVersion"] == "v1"]
 
-        assert names(core) == ["ServiceAccount backup-reaper"]
-        assert [core_faults(each) for each in core] == [None]
+        assert names(core) == ["ServiceAccount backup-reaper", "ConfigMap backup-retention"]
+        assert [core_faults(each) for each in core] == [None, None]
 
     def test_kubernetes_knows_every_field_of_the_pod_that_knative_makes_of_it(self) -> None:
         spec = {name: each for name, each in POD.items() if name not in ("containerConcurrency", "timeoutSeconds")}
@@ -253,7 +257,8 @@ class TestEvents:
         assert set(spec["filter"]["attributes"]) == {"type"}
 
     def test_the_function_is_sent_what_it_accepts_and_never_a_result_of_its_own(self, env: Mapping[str, str]) -> None:
-        sent = {each["spec"]["filter"]["attributes"]["type"] for each in TRIGGERS if subscriber(each) == "Service"}
+        to_reaper = [each for each in TRIGGERS if each["spec"]["subscriber"]["ref"]["name"] == "backup-reaper"]
+        sent = {each["spec"]["filter"]["attributes"]["type"] for each in to_reaper}
 
         assert sent == {EXPIRED}
         assert sent == Config.from_env(env).accepted_types
@@ -312,7 +317,7 @@ class TestTheEnvironment:
     ) -> None:
         lines = r"^( *)# (- \{name: (?:REAPER_CALLER_|caller-keys))"
         documents = list(yaml.safe_load_all(re.sub(lines, r"\1\2", TEXT, flags=re.MULTILINE)))
-        [service] = [each for each in documents if each["kind"] == "Service"]
+        service, *_ = [each for each in documents if each["kind"] == "Service"]
         pod = service["spec"]["template"]["spec"]
         block = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
         callers = {name: value for name, value in block.items() if name.startswith("REAPER_CALLER_")}
@@ -408,7 +413,7 @@ def test_the_container_can_do_nothing_but_its_work() -> None:
 )
 def test_the_policies_allow_what_the_function_asks_for_and_nothing_else(form: str, version: str, service: str) -> None:
     allowed = {}
-    for reach in ("delete", "delete-and-list"):
+    for reach in ("delete", "list", "delete-and-list"):
         policy = json.loads((ROOT / "policies" / f"{form}.{reach}.json").read_text())
         [statement] = policy["Statement"]
         assert policy["Version"] == version
@@ -417,5 +422,88 @@ def test_the_policies_allow_what_the_function_asks_for_and_nothing_else(form: st
 
     assert allowed == {
         "delete": [f"{service}:backup:delete"],
+        "list": [f"{service}:backup:list"],
         "delete-and-list": [f"{service}:backup:delete", f"{service}:backup:list"],
     }
+
+
+# API references, "Permissions and Supported Actions": the identity-based and the role-based form.
+ACTIONS: Final = {
+    "rds": ["rds:backup:delete", "rds:backup:list", "rds:instance:list"],
+    "gaussdb": ["gaussdb:backup:deleteBackup", "gaussdb:backup:listAll"],
+    "dds": ["dds:backup:delete", "dds:backup:listAll"],
+    "geminidb": ["gaussdbfornosql:instance:deleteBackup", "gaussdbfornosql:backup:list"],
+}
+ROLE_ACTIONS: Final = {
+    "rds": ["rds:backup:delete", "rds:backup:list", "rds:instance:list"],
+    "gaussdb": ["gaussdb:backup:delete", "gaussdb:backup:list"],
+    "dds": ["dds:backup:delete", "dds:backup:list"],
+    "geminidb": ["nosql:backup:delete", "nosql:backup:list"],
+}
+
+
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - {"taurusdb"}))
+@pytest.mark.parametrize(
+    ("form", "version", "actions"), [("policy", "1.1", ROLE_ACTIONS), ("identity-policy", "5.0", ACTIONS)]
+)
+def test_each_engine_has_a_policy_that_allows_to_delete_and_to_list(
+    engine: str, form: str, version: str, actions: Mapping[str, list[str]]
+) -> None:
+    policy = json.loads((ROOT / "policies" / f"{form}.{engine}.delete-and-list.json").read_text())
+
+    assert policy == {"Version": version, "Statement": [{"Effect": "Allow", "Action": actions[engine]}]}
+
+
+class TestThePlanner:
+    SERVICE: Final = document("Service", "backup-planner")
+    POD: Final = SERVICE["spec"]["template"]["spec"]
+    CONTAINER: Final = POD["containers"][0]
+    ENV: Final = {each["name"]: each["value"] for each in CONTAINER["env"]}
+
+    @pytest.fixture
+    def in_force(self, tmp_path: Path) -> tuple[Config, PlannerSettings]:
+        """What is in force with the template filled in, its files where a test can write."""
+        policy = document("ConfigMap", "backup-retention")["data"]["retention.toml"].replace(FILL_IN, PROJECT)
+        (tmp_path / "retention.toml").write_text(policy)
+        for name, text in KEY.items():
+            (tmp_path / name).write_text(text)
+        env = {name: FILLED_IN.get(name, value) for name, value in self.ENV.items()}
+        files = {name: str(tmp_path / Path(value).name) for name, value in env.items() if name.endswith("_FILE")}
+        return PlannerSettings.from_env({**env, **files})
+
+    def test_only_reports_until_somebody_changes_that(self, in_force: tuple[Config, PlannerSettings]) -> None:
+        assert in_force[1].mode == "report"
+
+    def test_is_sent_the_ticks_that_it_accepts(self, in_force: tuple[Config, PlannerSettings]) -> None:
+        trigger = document("Trigger", "backup-planner-due")["spec"]
+
+        assert trigger["filter"]["attributes"]["type"] in in_force[1].tick_types
+        assert document("PingSource", "backup-planner")["spec"]["sink"]["ref"]["kind"] == "Broker"
+
+    def test_has_time_outs_that_nest(self, in_force: tuple[Config, PlannerSettings]) -> None:
+        delivery = document("Trigger", "backup-planner-due")["spec"]["delivery"]
+
+        assert in_force[1].deadline_seconds < self.POD["timeoutSeconds"] < seconds(delivery["timeout"])
+        pauses = sum(seconds(delivery["backoffDelay"]) * number for number in range(1, delivery["retry"] + 1))
+        tries = (delivery["retry"] + 1) * in_force[1].deadline_seconds
+        assert pauses + tries < MAX_TICK_AGE.total_seconds()
+
+    def test_runs_one_plan_at_a_time_and_answers_probes_meanwhile(self) -> None:
+        assert self.POD["containerConcurrency"] == 1
+        assert int(self.ENV["THREADS"]) == 3
+        assert self.SERVICE["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/maxScale"] == "1"
+
+    def test_has_a_credential_of_its_own(self) -> None:
+        secrets = {each["secret"]["secretName"] for each in self.POD["volumes"] if "secret" in each}
+
+        assert secrets == {"backup-planner-credentials"}
+        assert secrets.isdisjoint({VOLUMES["credentials"]["secret"]["secretName"]})
+
+    def test_can_do_nothing_but_its_work(self) -> None:
+        assert self.CONTAINER["securityContext"] == CONTAINER["securityContext"]
+        assert self.CONTAINER["command"][-1] == "plan_retention"
+
+    def test_has_its_events_sent_to_the_broker(self) -> None:
+        binding = document("SinkBinding", "backup-planner")["spec"]
+
+        assert (binding["subject"]["name"], binding["sink"]["ref"]["name"]) == ("backup-planner", "backup-reaper")
