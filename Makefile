@@ -42,11 +42,13 @@ test: check  ## everything: check, and all tests with branch coverage (five minu
 quick: $(VENV)/installed  ## unit and contract tests, for every commit (half a minute)
 	$(BIN)/pytest -q --numprocesses auto tests/unit tests/contract
 
-check: $(VENV)/installed  ## formatting, lint, import contracts, types
+check: $(VENV)/installed  ## formatting, lint, spelling, import contracts, types, and the links of the docs
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/codespell
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
+	$(BIN)/pytest -q -p no:xdist tests/contract/test_docs.py
 
 mutate: $(VENV)/installed  ## mutation testing of the modules that decide: the score, then every survivor (ten minutes)
 	@rm -rf mutants
