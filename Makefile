@@ -82,6 +82,7 @@ format: $(VENV)/installed  ## format the code and apply safe lint fixes
 lock: $(VENV)/installed  ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) requirements/otel.in --output-file requirements/otel.txt
 	$(LOCK) bench/requirements.in --output-file bench/requirements.txt
 	$(LOCK) tests/terraform/requirements.in --output-file tests/terraform/requirements.txt
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
+from . import telemetry
 from .cloud.authorized import Credential
 from .cloud.client import BackupClient
 from .cloud.credentials import (
@@ -53,17 +54,18 @@ def make_parts(config: Config) -> Parts:
         ca_bundle=config.ca_bundle,
         extra_certificates=config.extra_certificates,
     )
-    credential = _make_credential(config, transport)
+    exchange = _observed(transport.exchange, config)
+    credential = _make_credential(config, exchange)
     clients = {
-        name: BackupClient(ENGINES[name], endpoint, config.language, credential, transport.exchange)
+        name: BackupClient(ENGINES[name], endpoint, config.language, credential, exchange)
         for name, endpoint in config.endpoints.items()
     }
     return Parts(
-        exchange=transport.exchange,
+        exchange=exchange,
         clients=clients,
-        publish=_make_publish(config, credential, transport),
+        publish=_make_publish(config, credential, exchange),
         platform=_make_platform(config),
-        check_caller=_make_caller_check(config, transport),
+        check_caller=_make_caller_check(config, exchange),
         reaper=Reaper(
             engines=clients,
             policy=config.policy,
@@ -73,7 +75,13 @@ def make_parts(config: Config) -> Parts:
     )
 
 
-def _make_credential(config: Config, transport: Transport) -> Credential:
+def _observed(exchange: Exchange, config: Config) -> Exchange:
+    if telemetry.is_on():
+        return telemetry.traced(exchange, hidden=config.sink.url if config.sink else None)
+    return exchange
+
+
+def _make_credential(config: Config, exchange: Exchange) -> Credential:
     match config.credential:
         case TokenSettings() as settings:
             return Token(settings)
@@ -83,7 +91,7 @@ def _make_credential(config: Config, transport: Transport) -> Credential:
             from .cloud.iam import UserTokens  # the other kinds start without it
 
             allowed = config.policy.allowed_projects or ()
-            return UserTokens(settings, transport.exchange, max_projects=len(allowed))
+            return UserTokens(settings, exchange, max_projects=len(allowed))
         case AgencySettings():
             from .cloud.agency import AgencyKeys
 
@@ -100,23 +108,23 @@ def _make_platform(config: Config) -> Platform:
     return Http()
 
 
-def _make_caller_check(config: Config, transport: Transport) -> CheckCaller | None:
+def _make_caller_check(config: Config, exchange: Exchange) -> CheckCaller | None:
     if config.callers:
         from .callers import Callers
 
-        return Callers.of(config.callers, transport.exchange).check
+        return Callers.of(config.callers, exchange).check
     return None
 
 
-def _make_publish(config: Config, credential: Credential, transport: Transport) -> Publish | None:
+def _make_publish(config: Config, credential: Credential, exchange: Exchange) -> Publish | None:
     match config.sink:
         case None:
             return None
         case SinkSettings() as sink:
-            return Sink(sink.url, sink.extensions, transport.exchange, sink.token_file).publish
+            return Sink(sink.url, sink.extensions, exchange, sink.token_file).publish
         case channel:
             from .cloud.agency import send_signed
             from .events.eventgrid import EventGrid
 
-            send = partial(send_signed, credential=credential, exchange=transport.exchange)
+            send = partial(send_signed, credential=credential, exchange=exchange)
             return EventGrid(channel.url, channel_id=channel.channel_id, source=channel.source, send=send).publish
