@@ -27,8 +27,11 @@ $(VENV)/installed: requirements/dev.txt $(VENV)/runtime
 
 install: $(VENV)/runtime  ## set up .venv with what the function, the demo and the simulator need
 
-demo: install  ## see backups being deleted: simulator and function as processes, every sample event sent
+demo: install  ## see backups being deleted: every sample event, then a retention policy, its plan and a sweep
 	@$(BIN)/python -m simulator.demo $(EVENT)
+
+plan: install  ## see what a policy keeps of the simulator's backups; POLICY=file for yours, HTML=file for a page
+	@$(BIN)/python -m simulator.plan $(if $(POLICY),--policy '$(POLICY)') $(if $(HTML),--html '$(HTML)')
 
 serve: install  ## keep simulator and function running until Ctrl-C, with the curl line to try; honours REAPER_… and PORT
 	@$(BIN)/python -m simulator.serve $(EVENT)
@@ -90,4 +93,4 @@ clean:  ## remove everything that these commands created
 	rm -rf .venv .venv-* mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo serve test quick check mutate bench terraform soak format lock clean
+.PHONY: help install demo plan serve test quick check mutate bench terraform soak format lock clean

@@ -1,29 +1,27 @@
-"""See backups being deleted: simulator and function run as processes, and sample events are sent to the function.
+"""See backups being deleted: the simulator and the functions run as processes, and events are sent to them.
 
 `python -m simulator.demo [EVENT ...]` sends these files, or those of `events/`. It compares each answer with the one
-in the file's name: `<case>.<answer>.json`. A file without an answer in its name is only sent.
+in the file's name: `<case>.<answer>.json`. A file without an answer in its name is only sent. If no file is named, a
+retention policy, its plan and a sweep follow.
 """
 
 import argparse
 import http.client
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from .display import BOLD, GREEN, RED, account_table, curl, painted, say
+from .client import backups, exchange, take_calls
+from .display import BOLD, GREEN, RED, account_table, curl, fitted, painted, say
 from .exchange import Json
-from .processes import ROOT, Running, run_function, run_simulator, settings_of
-from .services import SERVICES
+from .loop import show_loop
+from .processes import ROOT, Running, note_signals, run_function, run_simulator, settings_of
 
 SERVED: Final = "http://127.0.0.1:8080"  # where `make serve` listens
-ANSWER_SECONDS: Final = 30.0  # the function's own deadline is 20
 HIDDEN: Final = frozenset({"project_id", "backup_id", "request", "request_id"})  # repeated from the event, or random
 
 
@@ -83,32 +81,24 @@ def main() -> int | str:
     parser = argparse.ArgumentParser(prog="python -m simulator.demo", description=__doc__)
     parser.add_argument("events", nargs="*", type=Path, metavar="EVENT", help="a file named <case>.<answer>.json")
     asked = parser.parse_args()
-    ends: list[int] = []  # a signal is only noted: what is being started or stopped meanwhile is not left behind
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: ends.append(number))
+    ends = note_signals()
     try:
         samples = read_samples(asked.events)
         with run_simulator() as simulator:
             settings = {"REAPER_API_ENDPOINT": simulator.url, "HW_AUTH_TOKEN": "demo-token"}
             with run_function(settings) as function:
-                return _demonstrate(simulator, function, samples, ends)
+                status = _demonstrate(simulator, function, samples, ends)
+            return status if status or asked.events else show_loop(simulator, ends)
     except BrokenPipeError:  # whoever was reading has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, RuntimeError) as error:
-        return str(error)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        return 128 + ends[0] if ends else str(error)
 
 
 def read_samples(paths: Sequence[Path]) -> list[Sample]:
     """Read these events, or those of `events/` if there are none."""
     return [Sample(path, path.read_bytes()) for path in paths or sorted((ROOT / "events").glob("*.json"))]
-
-
-def backups(simulator: Running, engines: Iterable[str] = ("taurusdb",)) -> list[Mapping[str, Json]]:
-    """Return the backups of these engines in the simulator's account."""
-    datastores = {kind for engine in engines for kind in SERVICES[engine].datastores}
-    found = json.loads(_exchange(simulator, "GET", "/_simulator/state")[2])["backups"]
-    return [backup for backup in found if backup["datastore"]["type"] in datastores]
 
 
 def _demonstrate(simulator: Running, function: Running, samples: Sequence[Sample], ends: Sequence[int]) -> int:
@@ -121,13 +111,14 @@ def _demonstrate(simulator: Running, function: Running, samples: Sequence[Sample
         wrong += not _deliver(simulator, function, sample)
     gone = {backup["id"] for backup in before} - {backup["id"] for backup in backups(simulator)}
     say(painted(BOLD, f"The account's backups now: {len(gone)} gone, {len(before) - len(gone)} there"))
-    say(*account_table(before, gone), "", sep="\n")
+    touched = {backup["project_id"] for backup in before if backup["id"] in gone}
+    say(*account_table([backup for backup in before if backup["project_id"] in touched], gone), "", sep="\n")
     named = {sample.backup_id for sample in samples if sample.expected == "deleted"}
     if not all(sample.expected for sample in samples):
         say(f"Sent {len(samples)}; a file named like those of events/ would also be checked.")
         return 0
     if not wrong and gone == named:
-        say(painted(GREEN, f"All {len(samples)} answers are what the samples' names say, and so is what is gone."))
+        say(painted(GREEN, f"All {len(samples)} answers are what the samples' names say, and so is what is gone.\n"))
         return 0
     say(painted(RED, f"{wrong} of {len(samples)} answers are not what the samples' names say."))
     say(f"Gone: {', '.join(sorted(gone))}; by the names: {', '.join(sorted(named))}.")
@@ -149,14 +140,14 @@ def _deliver(simulator: Running, function: Running, sample: Sample) -> bool:
     say(painted(BOLD, sample.path.stem))
     say(f"  $ {curl(SERVED, os.path.relpath(sample.path), {})}")
     answer = _answer(function, sample)
-    calls = _take_calls(simulator)
+    calls = take_calls(simulator)
     for asked in [f"{call['method']} {call['path']} -> {call['status']}" for call in calls] or ["was not asked"]:
-        say(f"  API  {asked}")
+        say(*fitted("  API  ", asked), sep="\n")
     kind, members = answer.at_a_glance
     say(f"  {answer.status}  {kind}")
     for name, value in members.items():
         if value is not None:
-            say(f"       {name:14}  {value if isinstance(value, str) else json.dumps(value)}")
+            say(*fitted(f"       {name:14}  ", value if isinstance(value, str) else json.dumps(value)), sep="\n")
     good = sample.expected in ("", answer.in_short)
     say(painted(GREEN, "  OK\n") if good else painted(RED, f"  NOT  {sample.expected}, but {answer.in_short}\n"))
     return good
@@ -164,28 +155,13 @@ def _deliver(simulator: Running, function: Running, sample: Sample) -> bool:
 
 def _answer(function: Running, sample: Sample) -> Answer:
     try:
-        status, retry_after, text = _exchange(function, "POST", "/", sample.event)
+        status, retry_after, text = exchange(function, "POST", "/", sample.event)
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, None, repr(error))
     try:
         return Answer(status, retry_after, json.loads(text))
     except ValueError:
         return Answer(status, retry_after, text.decode(errors="replace"))
-
-
-def _take_calls(simulator: Running) -> Sequence[Mapping[str, Json]]:
-    calls: Sequence[Mapping[str, Json]] = json.loads(_exchange(simulator, "GET", "/_simulator/calls")[2])
-    _exchange(simulator, "DELETE", "/_simulator/calls")
-    return calls
-
-
-def _exchange(running: Running, method: str, path: str, event: bytes | None = None) -> tuple[int, str | None, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=ANSWER_SECONDS)
-    with closing(connection):
-        # As `curl --json` sends it.
-        connection.request(method, path, event, {"Content-Type": "application/json"} if event else {})
-        response = connection.getresponse()
-        return response.status, response.getheader("Retry-After"), response.read()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,21 @@ def settings_of(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in sorted(env.items()) if name.startswith(SETTINGS)}
 
 
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with exactly these settings for the function, and no proxy."""
+    own = os.environ.items()
+    kept = {name: value for name, value in own if not name.startswith(FOREIGN) and name.lower() not in PROXIES}
+    return {**kept, **settings}
+
+
+def note_signals() -> list[int]:
+    """Return a list that grows by each signal to end: what is being started or stopped then is not left behind."""
+    ends: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: ends.append(number))
+    return ends
+
+
 @contextmanager
 def run_function(
     env: Mapping[str, str], *, port: int = 0, log: Path | None = None, target: str = "delete_backup"
@@ -76,15 +91,11 @@ def run_simulator(*options: str, port: int = 0, log: Path | None = None) -> Iter
 def _run(
     command: Sequence[str | Path], port: int, probe: str, settings: Mapping[str, str], log: Path | None
 ) -> Iterator[Running]:
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(FOREIGN) and name.lower() not in PROXIES
-    }
+    env = clean_environment(settings)
     with tempfile.TemporaryDirectory() as scratch:
         path = log or Path(scratch) / "log"
         with path.open("ab") as output:
-            process = _start(command, {**env, **settings}, output)
+            process = _start(command, env, output)
         try:
             running = Running(f"http://127.0.0.1:{port}", process, path)
             _wait(running, port, probe)

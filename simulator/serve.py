@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import socket
 import sys
 import time
@@ -20,10 +19,11 @@ from typing import Final
 
 from .account import Account
 from .accounts import demo_account
-from .demo import backups, read_samples
+from .client import backups
+from .demo import read_samples
 from .display import account_table, curl, say
 from .functiongraph import key_headers
-from .processes import Running, run_function, run_simulator, settings_of
+from .processes import Running, note_signals, run_function, run_simulator, settings_of
 from .services import SERVICES
 
 PORT: Final = 8080
@@ -64,9 +64,7 @@ def main() -> int | str:
     parser = argparse.ArgumentParser(prog="python -m simulator.serve", description=__doc__)
     parser.add_argument("event", nargs="?", type=Path, metavar="EVENT")
     asked = parser.parse_args()
-    ends: list[int] = []  # a signal is only noted: what is being started or stopped meanwhile is not left behind
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: ends.append(number))
+    ends = note_signals()
     try:
         [sample] = read_samples([asked.event]) if asked.event else read_samples([])[:1]
         given = settings_of(os.environ)

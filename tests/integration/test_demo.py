@@ -9,14 +9,22 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from function.backups import Backup
+from function.cloud.engines import ENGINES
+from function.retention.plan import Listing, make_plan
+from function.retention.policy import PolicyFile, read_policy_file
+from simulator.history import PROJECT, TAURUSDB, write_history
+from simulator.plan import POLICY
 from simulator.processes import FOREIGN, ROOT
 from tests.docs import blocks, section
 
@@ -82,13 +90,43 @@ def run(command: str) -> Any:
     return json.loads(done.stdout[done.stdout.index("\n{") if "-i" in command.split() else 0 :])
 
 
+def undated(text: str) -> str:
+    """The text without what depends on the day: dates, and how many backups fall into the months that are kept."""
+    return re.sub(r"\d{4}-\d\d-\d\d|-\d+…|[\d,.]+ GB|\d+(?= of| backups| are)", "#", text)
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    """What `make demo` prints."""
+    done = demo()
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
 class TestDemo:
-    def test_does_what_the_readme_shows(self) -> None:
-        done = demo()
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "\33" not in done.stdout
-        shown = blocks("text", section("See it work"))[0]
-        assert re.search(".*".join(map(re.escape, shown.split("…\n"))), done.stdout, re.DOTALL), done.stdout
+    def test_does_what_the_readme_shows(self, whole: str) -> None:
+        shown = undated(blocks("text", section("See it work"))[0])
+        assert re.search(".*".join(map(re.escape, shown.split("…\n"))), undated(whole), re.DOTALL), whole
+
+    def test_fits_a_terminal_of_80_columns_and_paints_nothing_where_there_is_none(self, whole: str) -> None:
+        assert [line for line in whole.splitlines() if len(line) > 80] == []
+        assert "\33" not in whole
+
+    def test_deletes_what_the_plan_says_and_the_next_tick_nothing(self, whole: str) -> None:
+        [(listed, expired, size, kept)] = re.findall(
+            r"^(\d+) backups in 3 instances: (\d+) expired \((\S+ GB) of \S+ GB\), (\d+) kept$", whole, re.MULTILINE
+        )
+        reports = re.findall(r"^ +(\d+) listed, (\d+) expired, (\d+) deleted, 0 left$", whole, re.MULTILINE)
+        assert reports == [(listed, expired, expired), (kept, "0", "0")]
+        assert f"\n{expired} backups are gone, {size}: exactly those of the plan.\n{kept} are left, " in whole
+
+    def test_abridges_the_plan_without_hiding_how_much(self, whole: str) -> None:
+        plan = whole.partition("Plan as of")[2].partition("A tick")[0]
+        rows = re.findall(r"^\d{4}-\d\d-\d\d .* (?:keep|expired): (.*)$", plan, re.MULTILINE)
+        omitted = sum(map(int, re.findall(r"^  … (\d+) more$", plan, re.MULTILINE)))
+        assert f"{len(rows) + omitted} backups in 3 instances" in plan
+        assert {"hold", "failed", "no_rule", "within P30D", "last #1, monthly #1,"} <= set(rows)
+        assert len(rows) < 25
 
     def test_names_every_backup_in_full_on_a_terminal_of_80_columns(self) -> None:
         table = demo(FIRST).stdout.partition("\n\n")[0].splitlines()
@@ -121,6 +159,67 @@ class TestDemo:
         done = demo(FIRST, REAPER_DRY_RUN="true", HW_REGION_NAME="cn-north-4")
         assert "Not used: HW_REGION_NAME, REAPER_DRY_RUN" in done.stdout.partition("\n")[0]
         assert "  OK\n" in done.stdout
+
+
+def plan(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator.plan", *options]
+    return subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=SECONDS)
+
+
+def planned(file: PolicyFile, as_of: datetime) -> list[str]:
+    """The outcomes for the simulator's instances at a moment."""
+    backups = [
+        Backup(
+            id=made.id,
+            name=made.name,
+            instance_id=made.instance_id,
+            type=made.type,
+            status=made.status,
+            begin_time=datetime.fromisoformat(made.begin_time or ""),
+            description=made.description or "",
+        )
+        for made in write_history(as_of.timestamp())
+        if made.datastore == TAURUSDB
+    ]
+    listing = Listing(engine="taurusdb", project_id=PROJECT, backups=backups)
+    return [group.outcome for group in make_plan([listing], file, as_of).groups]
+
+
+class TestPlan:
+    def test_shows_a_verdict_for_every_backup(self) -> None:
+        done = plan()
+        assert (done.returncode, done.stderr) == (0, "")
+        [listed] = re.findall(r"^(\d+) backups in 3 instances: ", done.stdout, re.MULTILINE)
+        verdicts = re.findall(r"^\d{4}-\d\d-\d\d .* (?:keep|expired): ", done.stdout, re.MULTILINE)
+        assert len(verdicts) == int(listed)
+
+    def test_goes_by_a_policy_of_ones_own_and_writes_a_page(self, tmp_path: Path) -> None:
+        page = tmp_path / "plan.html"
+        done = plan("--policy", "examples/retention.toml", "--html", page)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == f"The plan is in {page}\n"
+        assert "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07" in page.read_text()
+
+    def test_ends_with_the_exit_code_of_the_command(self) -> None:
+        done = plan("--policy", "no-such-file.toml")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no-such-file.toml" in done.stderr
+
+    def test_has_the_rule_of_the_example(self) -> None:
+        own, example = (tomllib.loads(path.read_text()) for path in (POLICY, ROOT / "examples" / "retention.toml"))
+        assert own["timezone"] == example["timezone"]
+        mine, theirs = own["policy"]["standard"], example["policy"]["standard"]
+        assert {name: mine.get(name) for name in theirs if name != "projects"} == {
+            name: value for name, value in theirs.items() if name != "projects"
+        }
+
+    def test_expires_something_and_less_than_its_limit_on_any_day_of_the_year(self) -> None:
+        file = read_policy_file(POLICY.read_bytes(), engines=ENGINES)
+        for day in range(0, 366, 3):
+            as_of = datetime(2027, 1, 1, tzinfo=UTC) + timedelta(days=day)
+            crm, shop, billing = planned(file, as_of)
+            assert (crm, shop) == ("planned", "planned"), as_of
+            assert billing in ("planned", "nothing_to_do"), as_of
 
 
 class TestServe:
