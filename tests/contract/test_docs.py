@@ -8,9 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
-import kubernetes_validate
 import pytest
-import yaml
 
 from function.backups import Backup, Mode
 from function.cloud.api import read_backups
@@ -126,11 +124,6 @@ def differences(engine: Engine) -> list[str]:
 def test_the_engines_differ_as_the_page_says() -> None:
     rows = tables(section("One call, five services", page("huawei-cloud-api")))[0]
     assert rows == [differences(engine) for engine in ENGINES.values()]
-
-
-def test_the_cronjob_is_what_kubernetes_accepts() -> None:
-    (text,) = blocks("yaml", page("deploy-cron"))
-    kubernetes_validate.validate(yaml.safe_load(text), "1.32", strict=True)
 
 
 def test_the_tested_pythons_are_those_of_the_metadata() -> None:

@@ -16,6 +16,7 @@ from function.cloud.engines import ENGINES
 from function.config import Config
 from function.errors import ConfigError
 from function.events.contract import EXPIRED, FAILED, RESULT_TYPES
+from function.events.planning import PLANNED
 from function.planner_settings import PlannerSettings
 from function.run import MAX_TICK_AGE
 from simulator.processes import ROOT
@@ -60,6 +61,26 @@ KAFKA_SINK: Final = {
         }
     },
 }
+# Nor of the EventType: these are its fields in eventing's config/core/resources/eventtype.yaml.
+EVENT_TYPE: Final = {
+    "type": "object",
+    "required": ["spec"],
+    "properties": {
+        "spec": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {
+                **{name: {"type": "string"} for name in ("type", "source", "schema", "schemaData", "description")},
+                "reference": {
+                    "type": "object",
+                    "required": ["apiVersion", "kind", "name"],
+                    "properties": {name: {"type": "string"} for name in ("apiVersion", "kind", "name", "namespace")},
+                },
+            },
+        }
+    },
+}
+EVENT_TYPES: Final = [each for each in DOCUMENTS if each["kind"] == "EventType"]
 CALLERS_PAGE: Final = (ROOT / "docs" / "callers.md").read_text()
 TRIGGERS: Final = [each for each in DOCUMENTS if each["kind"] == "Trigger"]
 # What stands in a comment for those who want it: `# - {name: …, value: …}`.
@@ -152,6 +173,10 @@ class TestForm:
 
         assert sink["apiVersion"] == "eventing.knative.dev/v1alpha1"
         assert faults(KAFKA_SINK, sink) == []
+
+    def test_an_event_type_has_the_fields_that_one_has(self) -> None:
+        assert {each["apiVersion"] for each in EVENT_TYPES} == {"eventing.knative.dev/v1beta2"}
+        assert [faults(EVENT_TYPE, each) for each in EVENT_TYPES] == [[] for _ in EVENT_TYPES]
 
     def test_kubernetes_knows_every_field_of_the_core_kinds(self) -> None:
         core = [each for each in DOCUMENTS if each["apiVersion"] == "v1"]
@@ -249,6 +274,17 @@ class TestNames:
 
 
 class TestEvents:
+    def test_the_registry_has_every_type_of_ours_that_the_broker_carries_with_its_schema(self) -> None:
+        types = {each["spec"]["type"]: each["spec"]["schema"] for each in EVENT_TYPES}
+        brokers = {("Broker", each["spec"]["reference"]["name"]) for each in EVENT_TYPES}
+        files = {
+            each: ROOT / "events" / "schemas" / f"{each.removeprefix('dev.backup-reaper.')}.json" for each in types
+        }
+
+        assert set(types) == {EXPIRED, PLANNED, *RESULT_TYPES}
+        assert types == {each: f"{json.loads(file.read_text())['$id']}:data" for each, file in files.items()}
+        assert brokers == {("Broker", document("Broker", "backup-reaper")["metadata"]["name"])}
+
     @pytest.mark.parametrize("trigger", TRIGGERS, ids=names(TRIGGERS))
     def test_both_filters_of_a_trigger_say_the_same(self, trigger: Mapping[str, Any]) -> None:
         spec = trigger["spec"]
