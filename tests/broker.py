@@ -1,8 +1,8 @@
 """A broker double: the table of what three Knative brokers do with an answer, and a small broker that does it.
 
-It delivers over real HTTP, one delivery after the other, on a clock of its own: backoff takes no time. § are the
-sections of the project's fact sheet `eventing.md`, where each cell says whether it was run or read in the code.
-`Retry-After` is in no profile: no broker heeds it unless an alpha flag is on (§0.4).
+It delivers over real HTTP, one delivery after the other, on a clock of its own: backoff takes no time. The
+profiles follow knative/eventing and knative-extensions' eventing-kafka-broker and eventing-rabbitmq, as their code and
+documentation stood in 2026. `Retry-After` is in no profile: no broker heeds it unless an alpha flag is on.
 """
 
 import base64
@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from tests.deliverer import STRUCTURED, Envelope, Mode, Reply, encode, send
 
-TTL: Final = 255  # §1 "Ordering …": "TTL against loops", less one for every reply
+TTL: Final = 255  # knativebrokerttl, against loops: less one for every reply
 INGRESS: Final = "http://broker-ingress.knative-eventing.svc.cluster.local/default/default"
 REQUIRED: Final = ("specversion", "id", "source", "type")
 
@@ -47,7 +47,7 @@ class Body(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of §1 "Status codes": which answers, and their fate with each broker."""
+    """A row: which answers, and their fate with each broker."""
 
     statuses: Collection[int]
     bodies: Collection[Body]
@@ -92,9 +92,9 @@ class Profile:
 
     Args:
         cell: of a row.
-        first_power: §1 "Retry arithmetic": of two, by which the delay before the first retry is multiplied.
-        error_data: §1 "Dead letters": what becomes of the last answer's body; None: it is left out.
-        headers: §1 "What the function receives": on every delivery.
+        first_power: of two, by which the delay before the first retry is multiplied.
+        error_data: what becomes of the last answer's body; None: it is left out.
+        headers: on every delivery.
         stamps: attributes with the time of arrival, on events that don't have them.
     """
 
@@ -114,7 +114,7 @@ class Profile:
         return fates[0]
 
     def dead_letter(self, event: Envelope, destination: str, reply: Reply | None) -> Envelope:
-        """The event, whole, with what is told of its last delivery (§1 "Dead letters").
+        """The event, whole, with what is told of its last delivery.
 
         Of silence the sheet tells no code, so none is given.
         """
@@ -153,7 +153,7 @@ Subscriber: TypeAlias = Callable[[Envelope, Mapping[str, str], float], Reply]
 
 
 def over_http(url: str, mode: Mode = "binary") -> Subscriber:
-    """Whoever listens there; §1 "What the function receives": binary, unless the trigger says `format: json`."""
+    """Whoever listens there; binary, unless the trigger says `format: json`."""
 
     def deliver(event: Envelope, headers: Mapping[str, str], timeout: float) -> Reply:
         return _post(url, event, mode, headers, timeout)
@@ -170,7 +170,7 @@ def _post(url: str, event: Envelope, mode: Mode, headers: Mapping[str, str], tim
 
 @dataclass(slots=True, kw_only=True)
 class Trigger:
-    """A subscription (§1 "Trigger filters": attributes that are equal are all that three brokers know).
+    """A subscription (attributes that are equal are all that three brokers know).
 
     Args:
         retry: how often after the first time.

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# The wait before the n-th retry, from 1 on, for a delay in seconds (eventing.md §1).
+# The wait before the n-th retry, from 1 on, for a delay in seconds.
 WAITS: dict[tuple[str, str], Callable[[float, int], float]] = {
     ("Kafka", "linear"): lambda delay, n: delay * n,
     ("Kafka", "exponential"): lambda delay, n: delay * 2.0**n,

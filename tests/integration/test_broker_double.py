@@ -1,7 +1,6 @@
 """Every kind of answer the function gives, through every kind of broker: nothing is lost, and nothing loops.
 
-The brokers are the double in `tests/broker.py`; they deliver over HTTP to the real function. "Answer" in a citation is
-DESIGN §1 "Answer to whoever delivered the event", § without a name is the fact sheet `eventing.md`.
+The brokers are the double in `tests/broker.py`; they deliver over HTTP to the real function.
 405 is missing: a broker delivers with POST.
 """
 
@@ -98,7 +97,7 @@ FINAL: Final = (
     Case(name="skipped, to the sink", answer=204, settings=SINK, event={"members": {"dry_run": True}}, result=SKIPPED),
 )
 
-# Answer, "no final outcome yet" and "a bug"; DESIGN §2 for what each answer of the cloud means.
+# No final outcome yet, and a bug.
 NOT_FINAL: Final = (
     Case(name="throttled", answer=429, faults=(deletion(429, "APIGW.0308"),), code="APIGW.0308"),
     Case(name="busy", answer=503, faults=(deletion(409, "DBS.201205"),), code="DBS.201205"),
@@ -151,7 +150,7 @@ NO_FUNCTION: Final = (
 )
 
 # Answer, "not a well-formed CloudEvent, or a type not accepted", "other media type", "too large": what was never an
-# event of ours. The last is gunicorn's own answer (§1 "Header limit"): it never reaches the function.
+# event of ours. The last is gunicorn's own answer: it never reaches the function.
 NOT_OURS: Final = (
     Case(name="another type", answer=400, event={"type": "com.example.instance.created"}, code="NOT_AN_EVENT"),
     Case(name="a result", answer=400, event={"type": DELETED}, code="NOT_AN_EVENT"),
@@ -316,7 +315,7 @@ def test_trouble_that_lasts_ends_whole_in_the_dead_letters_and_can_be_delivered_
     (letter,) = world.broker.dead_letters
     assert without_errors(letter) == event
     assert letter.get("knativeerrorcode") == (case.answer or None)
-    if case.code and world.profile is not RABBITMQ:  # §1: "RabbitMQ sends no data"
+    if case.code and world.profile is not RABBITMQ:  # RabbitMQ sends no data
         assert json.loads(base64.b64decode(letter["knativeerrordata"]))["error_code"] == case.code
     assert nothing_loops_and_nothing_is_dropped(world.broker)
 
@@ -362,7 +361,7 @@ def test_the_cases_are_all_answers_that_a_broker_can_be_given() -> None:
 
 @each_profile
 def test_a_trigger_without_a_filter_does_not_make_results_go_round(world: World) -> None:
-    """§0.5: a reply that its own trigger wants recurs; ours is answered 400, without an event."""
+    """A reply that its own trigger wants recurs; ours is answered 400, without an event."""
     world.reaper.filter = {}
     event = expired_event()
 
@@ -408,7 +407,7 @@ def test_an_event_that_is_first_skipped_and_then_carried_out_has_two_results_to_
 def test_a_redelivery_that_overlaps_with_a_slow_first_run_is_harmless(
     world: World, simulator: Simulator, takes_effect: bool
 ) -> None:
-    """§1 "Retry arithmetic": a delivery that timed out is repeated "while the first run was still working"."""
+    """A delivery that timed out is repeated "while the first run was still working"."""
     others = simulator.backup_ids(PROJECT) - {BACKUP}
     simulator.fault(Fault(method="DELETE", delay=1.5, takes_effect=takes_effect))
     world.reaper.timeout = 0.3

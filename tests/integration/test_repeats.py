@@ -16,7 +16,7 @@ from tests.deliverer import BACKUP, DELETED, PROJECT, Reply, deliver, expired_ev
 
 EVENTS: Final = 200
 TRIES: Final = 40
-RETRIED: Final = (429, 500, 503)  # of what a broker retries (eventing.md §1), the function answers these
+RETRIED: Final = (429, 500, 503)  # of what a broker retries, the function answers these
 
 
 def deliver_until_final(url: str, event: Mapping[str, Any], pause: random.Random) -> Reply:

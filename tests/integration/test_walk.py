@@ -1,6 +1,6 @@
 """The whole walk, over HTTP at both ends: an event comes in, a backup is gone or is not, an answer says which.
 
-§ are the sections of DESIGN.md. The simulator's own behaviour is tested in unit/test_simulator.py.
+The simulator's own behaviour is tested in unit/test_simulator.py.
 """
 
 import json
@@ -186,7 +186,7 @@ class TestADeletion:
 
 
 class TestWhatTheApiSays:
-    @pytest.mark.parametrize("code", ["DBS.201203", "DBS.201010"])  # 400 and 404: §2
+    @pytest.mark.parametrize("code", ["DBS.201203", "DBS.201010"])  # 400 and 404
     def test_of_an_absent_backup_is_believed_where_it_is_a_statement(
         self, simulator: Simulator, function: Running, before: list[Backup], code: str
     ) -> None:
@@ -199,7 +199,7 @@ class TestWhatTheApiSays:
         assert simulator.count("GET") == 0
         assert all_backups(simulator) == before
 
-    @pytest.mark.parametrize("code", ["DBS.280214", "DBS.200044"])  # 400 and 403: §2
+    @pytest.mark.parametrize("code", ["DBS.280214", "DBS.200044"])  # 400 and 403
     def test_of_an_absent_backup_is_read_back_where_it_may_mean_something_else(
         self, simulator: Simulator, function: Running, before: list[Backup], code: str
     ) -> None:
@@ -407,7 +407,7 @@ class TestWhatTheApiSays:
 
 
 class TestARetryAfter:
-    """RFC 9110 §10.2.3; §1 caps it at 300 s."""
+    """RFC 9110 §10.2.3; we cap it at 300 s."""
 
     @pytest.mark.parametrize("status", [429, 503])
     @pytest.mark.parametrize(
@@ -450,7 +450,7 @@ class TestARetryAfter:
 
 
 class TestNoAnswer:
-    """The deletion may have happened: the function does not guess, the event comes again (§2)."""
+    """The deletion may have happened: the function does not guess, the event comes again."""
 
     @pytest.mark.parametrize("takes_effect", [False, True], ids=["before", "after"])
     @pytest.mark.parametrize("silence", ["drop", "hang"])
@@ -502,7 +502,7 @@ class TestNoAnswer:
 
 
 class TestAReadBack:
-    """An acceptance is no proof; a clean empty list is, and exactly our backup is the proof of the contrary (§2)."""
+    """An acceptance is no proof; a clean empty list is, and exactly our backup is the proof of the contrary."""
 
     @pytest.mark.parametrize(
         ("status", "body"),
@@ -625,7 +625,7 @@ PATHS = [".", "..", "../backups", "a/b", "a/", "/", "%2e%2e", "a%2fb", "a?b", "a
 
 
 class TestAnEventThatDoesNotFit:
-    """It is ours, and nobody can mend it by asking again: final, and the cloud was not asked (§1)."""
+    """It is ours, and nobody can mend it by asking again: final, and the cloud was not asked."""
 
     def check(self, simulator: Simulator, before: list[Backup], reply: Reply, *names: str) -> None:
         result = reply.event
@@ -723,7 +723,7 @@ class TestAnEventThatDoesNotFit:
 
 
 class TestWhatIsNoEvent:
-    """It is answered 400 or 415 with problem details, and never with an event (§1)."""
+    """It is answered 400 or 415 with problem details, and never with an event."""
 
     @pytest.mark.parametrize(
         ("change", "word"),
@@ -889,7 +889,7 @@ class TestARequestOtherThanPost:
 
 
 class TestAnEventThatAsksForCare:
-    """An event can make a run safer, never less safe (§1, §6)."""
+    """An event can make a run safer, never less safe."""
 
     @BOTH_MODES
     def test_by_a_dry_run_deletes_nothing_and_says_what_would_have_been_done(

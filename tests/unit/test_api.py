@@ -1,4 +1,4 @@
-"""What we ask the backup API, and what its answers mean: DESIGN §2; all other § are those of huawei-api.md."""
+"""What we ask the backup API, and what its answers mean."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ def test_a_deletion_names_exactly_one_backup(project_id: str, backup_id: str) ->
 # Answers to the DELETE, by status and code.
 
 BY_CODE: Final[list[tuple[str, int, str]]] = [
-    # §1 "Error codes, TaurusDB table"
+    # TaurusDB API Reference, "Error Codes"
     ("stated", 400, "DBS.201203"),
     ("stated", 404, "DBS.201010"),
     ("maybe gone", 400, "DBS.280214"),
@@ -127,9 +127,9 @@ BY_CODE: Final[list[tuple[str, int, str]]] = [
     ("maybe gone", 404, "DBS.290013"),
     ("unavailable", 500, "DBS.108000 DBS.108002 DBS.108005 DBS.200005 DBS.200208"),
     ("unavailable", 500, "DBS.213002 DBS.213004 DBS.290006 DBS.290015 DBS.05000000"),
-    # §1, the set that the Terraform provider retries
+    # The set that the Terraform provider retries
     ("unavailable", 409, "DBS.201014 DBS.201015 DBS.05000084 DBS.212033"),
-    # §4, the gateway
+    # API Gateway, "Error Codes"
     ("unavailable", 404, "APIGW.0101"),
     ("unavailable", 400, "APIGW.0201"),
     ("unavailable", 413, "APIGW.0201"),
@@ -176,7 +176,7 @@ def check(status: int, code: str, expected: str) -> None:
 @pytest.mark.parametrize(("expected", "status", "code"), PAIRS)
 def test_a_documented_code_has_its_meaning(expected: str, status: int, code: str) -> None:
     check(status, code, expected)
-    if code.startswith("APIGW."):  # §4: the same numbers with either prefix
+    if code.startswith("APIGW."):  # the same numbers with either prefix
         check(status, code.replace("APIGW.", "APIG."), expected)
 
 
@@ -195,7 +195,7 @@ def test_every_row_of_the_table_of_codes_is_documented() -> None:
 @example(400, "DBS.201010")
 @example(403, "DBS.201010")
 @example(409, "DBS.201203")
-@example(400, "DBS.201214")  # gone, at the siblings of §3
+@example(400, "DBS.201214")  # gone, for other engines
 @example(400, "DBS.200751")
 @example(404, "APIGW.0102")
 def test_status_and_code_mean_something_only_as_a_pair(status: int, code: str) -> None:
@@ -252,7 +252,7 @@ def test_the_text_of_an_error_means_nothing(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("body", "code", "message"),
-    [  # §3 "Error shapes a caller can meet"
+    [  # the shapes that services, the gateway and IAM use
         ({"error_code": "DBS.1", "error_msg": "text"}, "DBS.1", "text"),
         ({"error_code": "APIGW.1", "error_msg": "text", "request_id": "other"}, "APIGW.1", "text"),
         ({"errCode": "RDS.1", "externalMessage": "text"}, "RDS.1", "text"),
@@ -420,7 +420,7 @@ def test_a_200_with_a_backup_id_is_a_deletion(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [  # §3: what siblings on the same URI answer, and half a success
+    [  # what siblings on the same URI answer, and half a success
         (200, {}),
         (202, {}),
         (202, {"job_id": "j1"}),
@@ -564,7 +564,7 @@ def test_whatever_the_api_answers_only_a_proof_makes_it_deleted(answer: Answer) 
             assert otherwise.http_status == answer.status
 
 
-# The list, §2 "List".
+# The list: TaurusDB API Reference, "Querying Backups".
 
 ITEM: Final = {
     "id": BACKUP,
@@ -760,7 +760,7 @@ def test_an_absent_description_is_an_empty_one(item: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "time"),
-    [  # §2: offsets without a colon
+    [  # offsets without a colon
         ("2020-07-06T10:41:14+0800", datetime(2020, 7, 6, 10, 41, 14, tzinfo=timezone(timedelta(hours=8)))),
         ("2020-07-06T02:41:14+0000", datetime(2020, 7, 6, 2, 41, 14, tzinfo=UTC)),
         ("2020-07-06T02:41:14Z", datetime(2020, 7, 6, 2, 41, 14, tzinfo=UTC)),

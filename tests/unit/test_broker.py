@@ -1,4 +1,4 @@
-"""The broker double does what the fact sheet says of the three brokers (`eventing.md`, §§ of which are named)."""
+"""The broker double does what the code and documentation of the three brokers say."""
 
 import base64
 import json
@@ -69,7 +69,7 @@ def test_an_answer_is_in_one_row_of_the_table_at_most() -> None:
     ] == []
 
 
-# The columns: channel, Kafka, RabbitMQ. Each line is one that §1 "Status codes" has.
+# The columns: channel, Kafka, RabbitMQ. Each line is a row of the double's table.
 R, D, T, X, L = Fate.ROUTED, Fate.DONE, Fate.RETRIED, Fate.DEAD, Fate.DROPPED
 
 
@@ -107,7 +107,7 @@ def test_an_answer_whose_fate_nobody_knows_is_an_error(answer: Reply) -> None:
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_retries_are_spread_as_each_broker_spreads_them(profile: Profile, moments: list[float]) -> None:
-    """§1 "Retry arithmetic", for PT0.5S."""
+    """The waits for PT0.5S."""
     broker = ran(profile, Scripted(reply(503)), backoff=0.5)
 
     assert [attempt.at for attempt in broker.attempts] == moments
@@ -167,7 +167,7 @@ def test_a_reply_that_no_trigger_wants_is_seen(profile: Profile) -> None:
 
 @each_profile
 def test_a_reply_of_the_subscribed_type_goes_round_until_its_ttl_is_used_up(profile: Profile) -> None:
-    """§0.5, and §1: "extension `knativebrokerttl`, start 255, minus one per reply"."""
+    """Knative Eventing: "extension `knativebrokerttl`, start 255, minus one per reply"."""
     echo = Scripted(reply(200, {**ANSWERED, "type": "asked"}))
 
     broker = ran(profile, echo)
@@ -177,7 +177,7 @@ def test_a_reply_of_the_subscribed_type_goes_round_until_its_ttl_is_used_up(prof
 
 
 def test_a_dead_letter_is_the_event_with_what_each_broker_tells_of_its_last_delivery() -> None:
-    """§1 "Dead letters": base64, of which the channel-based broker keeps 1,024; Kafka cuts the body before."""
+    """Base64, of which the channel-based broker keeps 1,024; Kafka cuts the body before."""
     body = bytes(range(256)) * 8
     whole = base64.b64encode(body).decode()
     told: dict[str, object] = {"knativeerrordest": "http://one.default.svc.cluster.local", "knativeerrorcode": 503}
@@ -219,7 +219,7 @@ def test_what_is_dropped_is_seen() -> None:
 
 
 def test_deliveries_have_what_each_broker_puts_on_them() -> None:
-    """§1 "What the function receives"."""
+    """What each broker sends besides the event."""
     bare = expired_event(type="asked", time=None)
     seen = {}
     for profile in PROFILES:

@@ -1,4 +1,4 @@
-"""Which calls one command needs: DESIGN §2, "Calls bounded", read-back and the single renewal."""
+"""Which calls one command needs: the read-back, and the single renewal."""
 
 import logging
 from collections.abc import Callable
@@ -326,7 +326,7 @@ def test_a_trace_goes_with_every_call() -> None:
     assert [request.headers["traceparent"] for request in script.requests] == ["00-1-2-01"] * 3
 
 
-# Paging, DESIGN §6: pages are merged by id; what shifts while it is read is not final.
+# Paging: pages are merged by id; what shifts while it is read is not final.
 
 
 Pages = list[tuple[list[str], int]]
@@ -419,7 +419,7 @@ def test_a_deletion_leaves_a_trail_before_it_happens(caplog: pytest.LogCaptureFi
 
 
 def test_another_id_in_the_answer_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """DESIGN §2: still deleted; the API page's own example shows that."""
+    """Still deleted; the API page's own example shows that."""
     _, *rest = logged(caplog, as_json({"backup_id": "b2"}))
 
     assert rest == [(logging.WARNING, "the API deleted b1 and called it b2", "b1")]
@@ -442,7 +442,7 @@ anything = answers | st.sampled_from(
 def test_whatever_comes_the_calls_of_a_delivery_are_bounded(
     answers: list[Answer | NotFinalError], tokens: int, reads_first: bool
 ) -> None:
-    """DESIGN §2: two DELETEs; one pre-read, one read-back, and once a call that is repeated after the renewal."""
+    """Two DELETEs; one pre-read, one read-back, and once a call that is repeated after the renewal."""
     script, mine = Script(*answers), delivery()
     backups = client(script, Tokens(*"abc"[:tokens]))
     steps: list[Callable[[DeleteBackup, Delivery], object]] = [backups.find] * reads_first + [backups.delete]
