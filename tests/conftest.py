@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from simulator import Simulator
 from simulator.processes import Running, run_function
@@ -14,6 +16,11 @@ from simulator.processes import Running, run_function
 for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         del os.environ[_name]
+
+# What `make test` asks for: the properties of retention in thousands of cases (tests/planning.py).
+hypothesis_settings.register_profile(
+    "whole", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 
 TOKEN: Final = "demo-token"  # of the simulator's account
 

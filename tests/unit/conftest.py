@@ -7,6 +7,5 @@ _quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthC
 
 settings.register_profile("default", _quick)
 settings.register_profile("ci", _quick, derandomize=True, database=None, print_blob=True)
-settings.register_profile("whole", _quick)  # `make test`: the properties of retention in thousands of cases
 settings.register_profile("mutate", _quick, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("thorough", _quick, max_examples=5000)
