@@ -69,6 +69,12 @@ class Key:
         point, size = self.private.public_key().public_numbers(), (curve.key_size + 7) // 8
         return {**about, "kty": "EC", "crv": name, "x": _whole(point.x, size), "y": _whole(point.y, size)}
 
+    @property
+    def secret(self) -> str:
+        """The private part of a key on a curve, as a JWK has it in `d`."""
+        assert isinstance(self.private, ec.EllipticCurvePrivateKey)
+        return _whole(self.private.private_numbers().private_value, (self.private.key_size + 7) // 8)
+
     def sign(self, header: bytes | Mapping[str, object], claims: bytes | Mapping[str, object]) -> str:
         """A token of this header and these claims, whatever they say."""
         text = f"{encoded(header)}.{encoded(claims)}"

@@ -157,6 +157,7 @@ TOKENS: Final[dict[str, tuple[str | None, tuple[int, str]]]] = {
     "HS256 with the public key": (signed_with_the_public_key(), UNKNOWN),
     "an algorithm that is not the key's": (token({"alg": "ES256"}), UNKNOWN),
     "crit": (token({"crit": ["exp"]}), UNKNOWN),
+    "crit and a key that we do not know": (token({"crit": ["exp"], "kid": "new"}), UNKNOWN),
     "b64 false": (token({"b64": False}), UNKNOWN),
     "no kid": (token({"kid": None}), UNKNOWN),
     "kid a number": (token({"kid": 1}), UNKNOWN),
@@ -434,7 +435,7 @@ class TestKeySet:
     SKIPPED: Final[dict[str, object]] = {
         "no object": "key",
         "for encryption": {**RSA.jwk, "use": "enc"},
-        "a private key": {**RSA.jwk, "d": "AQAB"},
+        "a private key": {**CURVES["ES256"].jwk, "d": CURVES["ES256"].secret},
         "a secret": {"kty": "oct", "kid": "rsa", "k": "c2VjcmV0", "alg": "HS256"},
         "no id": {name: value for name, value in RSA.jwk.items() if name != "kid"},
         "an id that is no string": {**RSA.jwk, "kid": 1},
