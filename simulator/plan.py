@@ -33,7 +33,8 @@ def start_plan(simulator: Running, *options: str, output: int | None = None) -> 
     """Start the command line's `plan`; it writes to this process's output unless another is given."""
     command = [sys.executable, "-m", "function", "plan", *options]
     settings = clean_environment(planner_settings(simulator))
-    return subprocess.Popen(command, env=settings, stdout=output, text=True)
+    # A session of its own: Ctrl-C would end it with a message that the user did not ask for.
+    return subprocess.Popen(command, env=settings, stdout=output, text=True, start_new_session=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,14 @@ def undated(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d|-\d+…|[\d,.]+ GB|\d+(?= of| backups| are)", "#", text)
 
 
+def children(pid: int) -> list[str]:
+    """The command lines of a process's children."""
+    listed = subprocess.run(["ps", "-A", "-o", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    return [
+        args for parent, _, args in (line.strip().partition(" ") for line in listed.splitlines()) if parent == str(pid)
+    ]
+
+
 @pytest.fixture(scope="module")
 def whole() -> str:
     """What `make demo` prints."""
@@ -127,6 +136,26 @@ class TestDemo:
         assert f"{len(rows) + omitted} backups in 3 instances" in plan
         assert {"hold", "failed", "no_rule", "within P30D", "last #1, monthly #1,"} <= set(rows)
         assert len(rows) < 25
+
+    def test_ends_at_ctrl_c_while_it_plans_without_a_sweep_or_a_traceback(self) -> None:
+        command = [sys.executable, "-m", "simulator.demo"]
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=ENV,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # the signal goes to the whole group, as a terminal sends it
+        ) as own:
+            until = time.monotonic() + SECONDS
+            while not any("function plan" in child for child in children(own.pid)):
+                assert time.monotonic() < until
+            os.killpg(own.pid, signal.SIGINT)
+            rest, errors = own.communicate(timeout=SECONDS)
+        assert (own.returncode, errors) == (130, "")
+        assert "backups in 3 instances" in rest  # the plan is shown to its end
+        assert "A tick" not in rest
 
     def test_names_every_backup_in_full_on_a_terminal_of_80_columns(self) -> None:
         table = demo(FIRST).stdout.partition("\n\n")[0].splitlines()
