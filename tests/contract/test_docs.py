@@ -14,6 +14,8 @@ from function.backups import Backup, Mode
 from function.cloud.api import read_backups
 from function.cloud.engines import ENGINES
 from function.cloud.engines.engine import Engine
+from function.events.contract import EXPIRED, RESULT_TYPES
+from function.events.planning import DUE, PING, PLANNED
 from function.exchange import Answer
 from function.retention.page import COLOURS
 from function.retention.plan import Listing, Plan, make_plan
@@ -124,6 +126,28 @@ def differences(engine: Engine) -> list[str]:
 def test_the_engines_differ_as_the_page_says() -> None:
     rows = tables(section("One call, five services", page("huawei-cloud-api")))[0]
     assert rows == [differences(engine) for engine in ENGINES.values()]
+
+
+def actions(file: str) -> str:
+    """The actions that a file of policies/ allows, as the page lists them."""
+    (statement,) = json.loads((ROOT / "policies" / file).read_text())["Statement"]
+    return ", ".join(f"`{action}`" for action in statement["Action"])
+
+
+def test_the_permissions_are_those_of_the_policies() -> None:
+    rows = tables(section("The least it needs", page("credentials")))[0]
+    assert [engine.strip("`") for engine, *_ in rows] == list(ENGINES)
+    for engine, identity, role in rows:
+        infix = "" if engine == "`taurusdb`" else f"{engine.strip('`')}."
+        assert identity == actions(f"identity-policy.{infix}delete-and-list.json")
+        assert role == actions(f"policy.{infix}delete-and-list.json")
+
+
+def test_the_types_of_events_are_those_of_the_code() -> None:
+    rows = [
+        row for title in ("The event out", "The planner's events") for row in tables(section(title, page("events")))[0]
+    ]
+    assert {row[0].strip("`") for row in rows} == {EXPIRED, PING, DUE, PLANNED, *RESULT_TYPES}
 
 
 def test_the_tested_pythons_are_those_of_the_metadata() -> None:
