@@ -110,13 +110,17 @@ def _plan_saved(options: argparse.Namespace, env: Mapping[str, str], as_of: date
         raise UsageError(
             f"the policy names {len(projects)} projects of {engine.name}: say whose list it is with --project"
         )
-    backups = []
+    backups, total_count = [], 0
     for path in options.backups:
         try:
-            page, _ = read_backups(Answer(200, {}, _read(path)), engine)
+            page, total_count = read_backups(Answer(200, {}, _read(path)), engine)
         except UndecidedError as error:
             raise UsageError(f"{path} is not a saved answer of the list API: {error.error_msg}") from None
         backups += page
+    if (listed := len({backup.id for backup in backups})) < total_count:
+        raise UsageError(
+            f"these are {listed} of {total_count} backups: save every page of the list, and name all files"
+        )
     listing = Listing(engine=engine.name, project_id=options.project or projects.pop(), backups=backups)
     return make_plan([listing], file, as_of)
 
@@ -135,10 +139,10 @@ def _sweep(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     tick = Tick(source=SOURCE, id=now.isoformat(), type=DUE, time=now, dry_run=False)
     delivery = _delivery(settings.deadline_seconds)
     planned, attributes, data = planner.carry_out(tick, delivery)
+    _write(_summary(planned, data))
     if planner.publish:
         planner.publish(attributes, data, delivery.part(config.deadline_seconds))
-    _write(_summary(planned, data))
-    return LEFT if planned.counts["left"] else 0
+    return LEFT if planned.counts["left"] or planned.counts.get("failed") else 0
 
 
 def _summary(planned: Planned, data: Mapping[str, object]) -> Iterator[str]:

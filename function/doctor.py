@@ -41,8 +41,11 @@ def examine(env: Mapping[str, str], now: datetime) -> Iterator[Finding]:
     yield Finding(True, f"configuration: {', '.join(config.endpoints)}; {_named(config)}")
     whole = Delivery(now=now, until=time.monotonic() + MAX_SECONDS)
     listings: list[Listing] = []
+    projects = {engine: sorted(_projects(config, file, engine)) for engine in parts.clients}
+    if not any(projects.values()):
+        yield Finding(False, "projects: none to check. Set REAPER_ALLOWED_PROJECT_IDS, or REAPER_POLICY_FILE")
     for engine, client in parts.clients.items():
-        for project_id in sorted(_projects(config, file, engine)):
+        for project_id in projects[engine]:
             yield from _list(client, project_id, config, whole, listings)
     if file:
         yield from _policy(file, listings, now)

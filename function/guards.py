@@ -144,7 +144,7 @@ def backup_checks(command: DeleteBackup, policy: Policy) -> list[Check]:
         last.append(partial(_refuse_rank, policy.keep_last))
     if is_dry_run(command, policy):
         last.append(_refuse_dry_run)
-    return [*checks, _refuse_in_use, _refuse_unsettled, *last] if checks or last else []
+    return [*checks, _refuse_unsettled, _refuse_in_use, *last] if checks or last else []
 
 
 def folded(text: str) -> str:

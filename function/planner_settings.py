@@ -65,8 +65,8 @@ def _read(reader: Reader, config: Config) -> PlannerSettings | None:
         reader.faults.append("REAPER_PLANNER_MODE=publish needs K_SINK, the URL where events go")
     types = reader.optional("REAPER_ACCEPTED_TICK_TYPES", _tick_types, frozenset({PING, DUE}))
     deadline = reader.optional("REAPER_PLAN_DEADLINE_SECONDS", seconds(MAX_PLAN_SECONDS), 300.0)
-    if deadline <= config.deadline_seconds:
-        reader.faults.append("REAPER_PLAN_DEADLINE_SECONDS must be more than REAPER_DEADLINE_SECONDS, one call's time")
+    if deadline <= 2 * config.deadline_seconds:
+        reader.faults.append("REAPER_PLAN_DEADLINE_SECONDS must be more than twice REAPER_DEADLINE_SECONDS")
     source = reader.optional("REAPER_EVENT_SOURCE", uri_reference, "/backup-reaper/planner")
     path = reader.required("REAPER_POLICY_FILE", Path, None)
     file = path and _read_file(reader, path, config)

@@ -13,7 +13,7 @@ from .cloud.listing import list_project
 from .config import Config
 from .delivery import Delivery, EventName
 from .door import Publish
-from .errors import ApiUnavailableError, NotFinalError, SinkError
+from .errors import NotFinalError, SinkError
 from .events.binding import Event
 from .events.contract import EXPIRED
 from .events.planning import Tick, read_tick, write_expired, write_report
@@ -153,55 +153,69 @@ class Planner:
     def _sweep(self, events: Sequence[Told], delivery: Delivery, tally: Tally) -> None:
         """Delete the expired backups, oldest first.
 
-        What may be deleted without a final outcome is looked for again: the next tick's list no longer has it, so
-        nobody would ever tell what became of it. What is surely still there is left to the next tick.
+        What may be deleted without a final outcome is asked for again: the next tick's list no longer has it, so nobody
+        would ever tell what became of it. What is surely still there is left to the next tick.
         """
         unknown = [each for each in events if not self._delete(each, delivery, tally)]
         for pause in PAUSES:
-            if not unknown or delivery.left() < pause + self.call_seconds:
+            if not unknown or delivery.left() < pause + 2 * self.call_seconds:
                 break
             time.sleep(pause)  # noqa: TID251  # engines that delete asynchronously need some seconds
-            tally.stopped = None
-            unknown = [each for each in unknown if not self._delete(each, delivery, tally, looking=True)]
+            unknown = [each for each in unknown if not self._settle(each, delivery, tally)[0]]
         tally.left += [expired for expired, _, _ in unknown]
 
-    def _delete(self, told: Told, delivery: Delivery, tally: Tally, *, looking: bool = False) -> bool:
-        """Whether it is known what became of one backup: it has a final outcome, or is surely still there.
-
-        Args:
-            looking: it may be deleted already, so only a final outcome tells.
-        """
-        expired, attributes, data = told
-        if delivery.left() < self.call_seconds:
-            tally.stopped = "the time for this run is over"
+    def _delete(self, told: Told, delivery: Delivery, tally: Tally) -> bool:
+        """Whether it is known what became of one backup: it has a final outcome, or is surely still there."""
+        if delivery.left() < 2 * self.call_seconds:  # one for this, and one for the report
+            tally.stop("the time for this run is over")
         if tally.stopped:
-            tally.left += [] if looking else [expired]
-            return not looking
-        part = delivery.part(self.call_seconds)
-        part.event = EventName(id=attributes["id"], source=attributes["source"], type=attributes["type"])
-        outcome, error = self._carry_out(Event(attributes, data, "structured"), part)
-        seconds = time.monotonic() - part.began
-        self.observe(Record(delivery=part, outcome=outcome, error=error, status=None, seconds=seconds))
-        if outcome and not error:
-            tally.add(type(outcome).__name__.lower())
+            tally.left.append(told[0])
             return True
-        if error and (error.needs_operator or isinstance(error, SinkError)):
-            tally.stopped = str(error)
-        if looking or outcome or _may_be_deleted(error, part):
-            return False
-        tally.left.append(expired)
+        is_final, error, part = self._settle(told, delivery, tally)
+        if error and error.needs_operator:
+            tally.stop(str(error))
+        if is_final or _may_be_deleted(error, part):
+            return is_final
+        tally.left.append(told[0])
         return True
 
-    def _carry_out(self, event: Event, part: Delivery) -> tuple[Outcome | None, NotFinalError | None]:
-        """As the reaper does with a delivery of this event."""
-        outcome = None
+    def _settle(self, told: Told, delivery: Delivery, tally: Tally) -> tuple[bool, NotFinalError | None, Delivery]:
+        """Whether one backup has a final outcome, or why not; as the reaper does with a delivery of its event."""
+        _, attributes, data = told
+        part = delivery.part(self.call_seconds)
+        part.event = EventName(id=attributes["id"], source=attributes["source"], type=attributes["type"])
+        outcome: Outcome | None = None
+        error: NotFinalError | None = None
         try:
-            outcome, attributes, data = self.reaper.settle(event, part)
-            if self.publish:
-                _publish_twice(self.publish, attributes, data, part)
-        except NotFinalError as error:
-            return outcome, error
-        return outcome, None
+            outcome, result, result_data = self.reaper.settle(Event(attributes, data, "structured"), part)
+            tally.add(type(outcome).__name__.lower())
+            self._publish_result(result, result_data, delivery, tally)
+        except NotFinalError as caught:
+            error = caught
+        seconds = time.monotonic() - part.began
+        self.observe(Record(delivery=part, outcome=outcome, error=error, status=None, seconds=seconds))
+        return outcome is not None, error, part
+
+    def _publish_result(self, attributes: Mapping[str, str], data: object, delivery: Delivery, tally: Tally) -> None:
+        """Publish a result; a sink that refuses it is asked again, since no later run has it.
+
+        Raises:
+            SinkError: the sink took nothing in all the time there is; no other backup is deleted then.
+        """
+        if not self.publish:
+            return
+        for pause in PAUSES:
+            time.sleep(pause)  # noqa: TID251  # the result exists only here
+            try:
+                self.publish(attributes, data, delivery.part(self.call_seconds))
+                return
+            except SinkError as error:
+                refused = error
+            if delivery.left() < 2 * pause + 2 * self.call_seconds:
+                break
+        tally.add("unpublished")
+        tally.stop(str(refused))
+        raise refused
 
     def _event(self, expired: Expired, tick: Tick, as_of: datetime) -> tuple[dict[str, str], dict[str, object]]:
         group, verdict = expired
@@ -219,18 +233,12 @@ class Planner:
         )
 
 
-def _publish_twice(publish: Publish, attributes: Mapping[str, str], data: object, part: Delivery) -> None:
-    """A sweep ends where the sink takes no results: one refusal alone must not end it."""
-    try:
-        publish(attributes, data, part)
-    except SinkError:
-        publish(attributes, data, part)
-
-
 def _may_be_deleted(error: NotFinalError | None, part: Delivery) -> bool:
     """Whether a DELETE was sent whose answer does not tell: none came, it was broken, or it accepted the deletion."""
-    sent = any(call.method == "DELETE" for call in part.calls)
-    return sent and isinstance(error, ApiUnavailableError) and error.http_status != 429
+    answers = [call.status for call in part.calls if call.method == "DELETE"]
+    if not answers or error is None:
+        return False
+    return answers[-1] < 400 or answers[-1] >= 500 or error.http_status != answers[-1]
 
 
 def _refuse_stale(tick: Tick, now: datetime) -> str | None:

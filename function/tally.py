@@ -17,7 +17,8 @@ class Tally:
     """What came of the expired backups of one run.
 
     Args:
-        acted: how many ended so: `published`, or in a sweep `deleted`, `failed` or `skipped`.
+        acted: how many ended so: `published`, or in a sweep `deleted`, `failed` or `skipped`; of these,
+            `unpublished` ones have a result that the sink did not take.
         left: those without a final outcome, for the next tick.
         stopped: why a sweep ended early.
     """
@@ -25,6 +26,10 @@ class Tally:
     acted: dict[str, int] = field(default_factory=dict)
     left: list[Expired] = field(default_factory=list)
     stopped: str | None = None
+
+    def stop(self, why: str) -> None:
+        """Nothing more is begun; the first reason stays."""
+        self.stopped = self.stopped or why
 
     def add(self, word: str) -> None:
         """One more ended so."""

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ..backups import Backup
 from ..delivery import Delivery
+from ..errors import UndecidedError
 from ..exchange import Answer
 from . import api
 from .client import BackupClient
 from .engines.engine import Engine
 
 T = TypeVar("T", bound=Hashable)
+MAX_SURPLUS: Final = 1000  # items that are added while a list is read
 Begin = Callable[[], Delivery]  # a delivery for one call, with a deadline of its own
 
 
@@ -66,7 +68,7 @@ def _read_pages(
     """All items of a list, until a page is empty: a short page need not be the last.
 
     Returns:
-        The items, and whether the list changed meanwhile: its count did, or an item came twice.
+        The items, and whether the list changed meanwhile: its count did or was missed, or an item came twice.
     """
     items: list[T] = []
     counts: set[int] = set()
@@ -74,5 +76,7 @@ def _read_pages(
         page, count = read(client.get(api.at_offset(path, len(items), limit), project_id, begin()), client.engine)
         counts.add(count)
         items += page
+        if len(items) > max(counts) + MAX_SURPLUS:
+            raise UndecidedError("UNCLEAR_LIST", "the API lists more than it counts, as if it did not know offsets")
         if not page:
-            return items, len(counts) > 1 or len(set(items)) < len(items)
+            return items, counts != {len(items)} or len(set(items)) < len(items)

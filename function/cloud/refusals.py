@@ -51,7 +51,7 @@ SHARED_ROWS: Final[tuple[Row, ...]] = (
     (Meaning.UNAVAILABLE, 429, "IAM.0012", _IAM),
     (Meaning.UNAVAILABLE, 500, "IAM.0006", _IAM),
 )
-_NOT_THE_SERVICE: Final = ("APIGW.", "IAM.")
+_NOT_THE_SERVICE: Final = ("APIG", "IAM", "PAP5")  # the gateway, IAM and its policies, however they write it
 _BY_STATUS: Final[Mapping[int, Meaning]] = {
     401: Meaning.TOKEN,
     403: Meaning.DENIED,
@@ -62,7 +62,9 @@ _BY_STATUS: Final[Mapping[int, Meaning]] = {
 # Where the services of this cloud put a code and a text: the v3 database services and the gateway; RDS of old and some
 # v3 calls; what an SDK before us also met. Keystone and Trove nest theirs one level down.
 _SHAPES: Final = (("error_code", "error_msg"), ("errCode", "externalMessage"), ("code", "message"))
-ERROR_MEMBERS: Final = frozenset({"error_code", "error_msg", "errCode", "externalMessage", "error", "itemNotFound"})
+ERROR_MEMBERS: Final = frozenset(
+    {"error_code", "error_msg", "errCode", "externalMessage", "error", "itemNotFound", "code", "message"}
+)
 
 
 def read_codes(rows: Iterable[Row]) -> Codes:
@@ -108,7 +110,7 @@ class Refusal:
             code = code.replace("APIG.", "APIGW.", 1)
         if known := codes.get((self.status, code)):
             return known
-        foreign = code.startswith(_NOT_THE_SERVICE)
+        foreign = code.upper().startswith(_NOT_THE_SERVICE)
         if self.status in (400, 422) and self.documented and not foreign:
             return Meaning.FINAL
         if foreign and self.status == 404:

@@ -43,13 +43,15 @@ def read_tick(event: Event, accepted_types: Collection[str]) -> Tick:
     event_id, source, event_type = (str(event.attributes[name]) for name in ("id", "source", "type"))
     if event_type not in accepted_types:
         raise NotAnEventError(400, "the attribute type is none of those that REAPER_ACCEPTED_TICK_TYPES accepts")
-    data = event.data if isinstance(event.data, dict) else {}
-    if any(near(name, ["dry_run"]) for name in data) or any(near(name, ["dryrun"]) for name in event.attributes):
-        raise NotAnEventError(
-            400, "a member of the data or an attribute looks like dry_run; correct it to data.dry_run"
-        )
+    data = {} if event.data is None else event.data
+    if not isinstance(data, dict):  # a dry run that cannot be read must not become a sweep
+        raise NotAnEventError(400, "the data must be a JSON object, or absent; of it only dry_run counts")
+    misspelt = any(near(name, ["dry_run"]) for name in data)
+    misplaced = any(name == "dryrun" or near(name, ["dryrun"]) for name in event.attributes)
+    if misspelt or misplaced:
+        raise NotAnEventError(400, "a member or an attribute looks like dry_run: its place is data.dry_run")
     dry_run = data.get("dry_run", False)
-    if not isinstance(dry_run, bool) or "dryrun" in event.attributes:
+    if not isinstance(dry_run, bool):
         raise NotAnEventError(400, "data.dry_run must be true or false")
     time = event.text("time")
     return Tick(source=source, id=event_id, type=event_type, time=read_time(time) if time else None, dry_run=dry_run)

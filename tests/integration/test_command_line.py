@@ -88,6 +88,15 @@ class TestPlan:
         assert json.loads(plan.stdout)["counts"]["expired"] == 1
         assert json.loads(later.stdout)["counts"]["expired"] == 0  # all of them are in its future
 
+    def test_of_a_saved_list_that_lacks_pages_is_refused(self, policy: Path, tmp_path: Path) -> None:
+        saved = tmp_path / "list.json"
+        saved.write_text(json.dumps({"backups": [backup("b1", 40).to_json()], "total_count": 61}))
+
+        done = command("plan", "--policy", policy, "--backups", saved, env={})
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "these are 1 of 61 backups: save every page of the list" in done.stderr
+
     def test_is_a_page(self, account: Simulator, settings: Mapping[str, str], policy: Path, tmp_path: Path) -> None:
         page = tmp_path / "plan.html"
 
@@ -281,6 +290,11 @@ class TestDoctor:
         (failure,) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
 
         assert failure == f"FAIL  policy: instance {INSTANCE} is over a limit. To allow it, set max_expired = 2"
+
+    def test_says_that_there_is_no_project_to_check(self, settings: Mapping[str, str]) -> None:
+        (failure,) = self.fails(settings)
+
+        assert failure == "FAIL  projects: none to check. Set REAPER_ALLOWED_PROJECT_IDS, or REAPER_POLICY_FILE"
 
     def test_says_that_the_sink_does_not_answer(
         self, account: Simulator, settings: Mapping[str, str], policy: Path

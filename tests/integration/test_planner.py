@@ -163,6 +163,9 @@ class TestATick:
             {"data": {"dry_run": "true"}},
             {"dryrun": True},
             {"dryrunn": "true"},
+            {"data": '{"dry_run": true}'},
+            {"data": [{"dry_run": True}]},
+            {"data_base64": "eyJkcnlfcnVuIjogdHJ1ZQ=="},
         ],
         ids=str,
     )
@@ -394,11 +397,11 @@ class TestSweep:
         for number in range(6):
             account.add(backup(f"older-{number}", 100 + number))
         account.fault(Fault(method="DELETE", times=None, delay=1.0))
-        running = planner(REAPER_PLANNER_MODE="sweep", REAPER_PLAN_DEADLINE_SECONDS="5", REAPER_DEADLINE_SECONDS="3")
+        running = planner(REAPER_PLANNER_MODE="sweep", REAPER_PLAN_DEADLINE_SECONDS="7", REAPER_DEADLINE_SECONDS="2")
 
         reply = deliver(running.url, tick())
 
-        assert reply.seconds < 7
+        assert reply.seconds < 9
         data = reply.event["data"]
         assert 0 < data["counts"]["deleted"] < 8
         assert data["counts"]["deleted"] + data["counts"]["left"] == 8

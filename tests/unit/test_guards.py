@@ -389,6 +389,18 @@ def test_an_instance_that_the_api_does_not_say_is_not_the_one_that_the_event_nam
     assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_BACKUP", message)
 
 
+def test_a_backup_that_is_being_deleted_is_not_final_though_the_api_locks_it() -> None:
+    with pytest.raises(UndecidedError, match="the backup's status is DELETING"):
+        check(STRICT, backup(status="DELETING", in_use=True))
+
+
+def test_a_backup_that_the_api_locks_is_in_use() -> None:
+    refusal = check(STRICT, backup(in_use=True))
+
+    assert refusal is not None
+    assert refusal.reason == "in_use"
+
+
 # By rank.
 
 
