@@ -34,7 +34,7 @@ def test_the_base_is_an_argument_and_the_same_in_both_stages() -> None:
     assert values(FINAL, "FROM") == ["${BASE}"]
 
 
-def test_the_default_base_is_a_python_that_ci_runs_all_tests_on() -> None:
+def test_the_default_base_is_a_python_that_ci_tests() -> None:
     [base] = [value for value in values(HEAD, "ARG") if value.startswith("BASE=")]
     listed = re.search(r"for minor in ([0-9 ]+);", (ROOT / ".ci" / "run").read_text())
 
