@@ -271,6 +271,27 @@ class TestAConnection:
 
         assert len(listener.connections) == 2
 
+    def test_over_which_an_answer_is_late_is_not_used_again(self, opened: Open, served: Served) -> None:
+        """Else it would be taken for the answer to the next request."""
+
+        def answer_late(connection: Connection) -> None:
+            connection.receive_head()
+            if connection.number == 0:
+                connection.receive_head()
+                connection.send(ACCEPTED.replace(b"202", b"200"))
+            connection.send(ACCEPTED)
+            connection.wait_until_left()
+
+        listener = served(answer_late)
+        url = plain_url(listener)
+        transport = opened(url)
+        with pytest.raises(ApiUnavailableError, match=r"timed out$"):
+            ask(transport, url, SHORT)
+
+        assert ask(transport, url).status == 202
+
+        assert len(listener.connections) == 2
+
     def test_that_takes_nothing_is_left_by_the_deadline(self, opened: Open, served: Served) -> None:
         def take_nothing(connection: Connection) -> None:
             connection.pause(LONG)
@@ -491,6 +512,10 @@ class TestConnecting:
 
         assert time.monotonic() - began < DEADLINE + SLACK
 
+    def test_has_failed_where_there_is_no_address(self) -> None:
+        with pytest.raises(TimeoutError):
+            connect([], time.monotonic() + LONG)
+
     def test_says_what_the_last_address_failed_with(self) -> None:
         address = ("127.0.0.1", unused_port())
 
@@ -582,6 +607,11 @@ def end(connection: Connection) -> None:
     connection.receive_head()
 
 
+def end_within_the_body(connection: Connection) -> None:
+    connection.receive_head()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
+
+
 def end_within_the_handshake(connection: Connection) -> None:
     connection.receive()
 
@@ -612,13 +642,17 @@ class TestTheMessage:
         [
             (reset, "connection reset by peer"),
             (end, "it ends early"),
+            (end_within_the_body, "it ends early"),
             (Connection.wait_until_left, "timed out"),
         ],
     )
-    def test_of_a_request_that_was_sent(self, opened: Open, served: Served, serve: Serve, words: str) -> None:
-        url = plain_url(served(serve))
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_of_a_request_that_was_sent(
+        self, opened: Open, served: Served, authority: Authority, scheme: str, serve: Serve, words: str
+    ) -> None:
+        url = f"{scheme}://127.0.0.1:{served(over_tls(authority, serve) if scheme == 'https' else serve).port}"
 
-        error, asked = self.failure(opened(url), url)
+        error, asked = self.failure(opened(url, ca_bundle=authority.bundle), url)
 
         assert (error.error_code, error.error_msg) == ("NO_ANSWER", f"no answer to POST from {url}: {words}")
         assert error.sent
@@ -671,6 +705,26 @@ class TestTheMessage:
 
         assert error.error_msg == f"could not connect to {url} through the proxy {proxy}: connection refused"
 
+    @pytest.mark.parametrize(
+        ("manner", "words"),
+        [
+            (Proxy.refuse(403), "it answered CONNECT with 403"),
+            (Proxy.refuse(300), "it answered CONNECT with 300"),
+            (Proxy.answer_itself, "it answered CONNECT with 200 and more than a head"),
+        ],
+    )
+    def test_of_a_proxy_that_makes_no_tunnel(
+        self, opened: Open, manner: Callable[[Proxy, Connection], None], words: str
+    ) -> None:
+        refusing, url = Proxy(0, manner), "https://gaussdb.region.example"
+        transport = opened(url, environment={"HTTPS_PROXY": refusing.url})
+
+        with refusing.listener:
+            error, _ = self.failure(transport, url)
+
+        proxy = refusing.url.removeprefix("http://")
+        assert error.error_msg == f"could not connect to {url} through the proxy {proxy}: {words}"
+
     def test_of_a_proxy_that_refuses_our_password_is_for_an_operator(self, opened: Open) -> None:
         refusing = Proxy(0, Proxy.refuse(407))
         proxy, url = f"127.0.0.1:{refusing.listener.port}", "https://gaussdb.region.example"
@@ -710,22 +764,28 @@ class TestExtraCertificates:
     """Knative's K_CA_CERTS are for its sink, and for nobody else."""
 
     def test_are_trusted_for_their_origin_besides_the_others(
-        self, opened: Open, served: Served, authority: Authority, tmp_path: Path
+        self, served: Served, authority: Authority, tmp_path: Path
     ) -> None:
+        """And an origin without TLS is none of theirs."""
         other = Authority(tmp_path, "other")
-        ours, theirs = served(over_tls(authority)), served(over_tls(other))
-        with_extra = Transport(
-            [tls_url(ours), f"{tls_url(theirs)}/sink?a=b"],
+        urls = [
+            tls_url(served(over_tls(authority))),
+            tls_url(served(over_tls(authority))),
+            f"{tls_url(served(over_tls(other)))}/sink?a=b",
+            plain_url(served(accept)),
+        ]
+        transport = Transport(
+            urls,
             pool_size=1,
             ca_bundle=str(authority.bundle),
-            extra_certificates={f"{tls_url(theirs)}/sink?a=b": other.bundle.read_text()},
+            extra_certificates=dict.fromkeys(urls[1:], other.bundle.read_text()),
             environment={},
         )
 
         try:
-            assert [ask(with_extra, tls_url(listener)).status for listener in (ours, theirs)] == [202, 202]
+            assert [ask(transport, url).status for url in urls] == [202] * 4
         finally:
-            with_extra.close()
+            transport.close()
 
     def test_are_not_trusted_for_another_origin(
         self, opened: Open, served: Served, authority: Authority, tmp_path: Path
