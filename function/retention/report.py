@@ -144,7 +144,7 @@ def _group_to_json(group: Group) -> dict[str, object]:
     }
 
 
-def to_table(plan: Plan, *, width: int = 80, colour: bool = False) -> Iterator[str]:
+def to_table(plan: Plan, *, width: int, colour: bool) -> Iterator[str]:
     """The plan for a terminal, line by line.
 
     Args:
@@ -214,7 +214,7 @@ def _fitted(text: str, columns: int) -> str:
 
 def _columns(text: str) -> int:
     """Unicode Standard Annex #11: wide characters take two columns; a mark that joins the one before takes none."""
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 0 if _joins(each) else 1 for each in text)
+    return sum(2 if unicodedata.east_asian_width(each) in ("W", "F") else 0 if _joins(each) else 1 for each in text)
 
 
 def _joins(character: str) -> bool:

@@ -409,6 +409,17 @@ def test_an_instance_in_two_policies_is_refused() -> None:
     ]
 
 
+def test_what_two_policies_lack_is_told_of_both() -> None:
+    assert both("", "") == [
+        f"policy.{name}.{key} is missing: it must be a list with at least one item"
+        for name in ("one", "other")
+        for key in ("projects", "instances")
+    ]
+    assert both(f'projects = ["{PROJECT}"]', f'projects = ["{PROJECT}"]') == [
+        f"policy.{name}.instances is missing: it must be a list with at least one item" for name in ("one", "other")
+    ]
+
+
 def test_two_policies_for_every_instance_are_refused() -> None:
     everything = f'projects = ["{PROJECT}"]\ninstances = ["*"]'
 

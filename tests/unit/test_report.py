@@ -128,8 +128,12 @@ def test_a_group_over_its_limit_says_what_to_set() -> None:
     ]
 
 
-def test_a_table_is_80_columns_wide_and_without_colours_unless_asked() -> None:
-    assert list(to_table(some_plan())) == table(some_plan(), width=80, colour=False)
+@pytest.mark.parametrize(("width", "lines"), [(72, 1), (71, 2)])
+def test_what_a_group_is_goes_on_below_if_the_terminal_is_narrow(width: int, lines: int) -> None:
+    found = table(plan([made(AS_OF - 3 * DAY, size_mb=1.0, instance_id="x" * 51)], FILE), width=width)
+
+    assert found.index(f"Project   {PROJECT}") - found.index("") == lines + 1
+    assert max(map(len, found[: 2 + lines])) <= width
 
 
 def test_an_outcome_that_only_a_fault_of_ours_can_have_is_told_without_a_remedy() -> None:
