@@ -132,7 +132,8 @@ class Planner:
         as_of = tick.time or delivery.now
         plan, moved = self.make_plan(as_of, delivery)
         _log_plan(plan)
-        tally, events = Tally(), [(each, *self._event(each, tick, as_of)) for each in plan.expired()]
+        tally = Tally()
+        events = [(each, *self._event(each, tick, as_of)) for each in plan.expired()] if mode != "report" else []
         if mode == "publish" and self.publish:
             self._hand_over(self.publish, events, delivery, tally)
         if mode == "sweep":
