@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from .backups import Mode, Outcome, Planned
@@ -158,16 +159,18 @@ class Planner:
         would ever tell what became of it. What is surely still there is left to the next tick.
         """
         unknown = [each for each in events if not self._delete(each, delivery, tally)]
-        for pause in PAUSES:
-            if not unknown or delivery.left() < pause + 2 * self.call_seconds:
-                break
+
+        def goes_on(pause: float) -> bool:
+            return bool(unknown) and self._has_time(pause, delivery)
+
+        for pause in takewhile(goes_on, PAUSES):
             time.sleep(pause)  # noqa: TID251  # engines that delete asynchronously need some seconds
             unknown = [each for each in unknown if not self._settle(each, delivery, tally)[0]]
         tally.left += [expired for expired, _, _ in unknown]
 
     def _delete(self, told: Told, delivery: Delivery, tally: Tally) -> bool:
         """Whether it is known what became of one backup: it has a final outcome, or is surely still there."""
-        if delivery.left() < 2 * self.call_seconds:  # one for this, and one for the report
+        if not self._has_time(0, delivery):
             tally.stop("the time for this run is over")
         if tally.stopped:
             tally.left.append(told[0])
@@ -205,18 +208,21 @@ class Planner:
         """
         if not self.publish:
             return
-        for pause in PAUSES:
+        refused = SinkError("SINK_UNREACHABLE", "no time is left to publish the result")
+        for pause in takewhile(lambda pause: self._has_time(pause, delivery), PAUSES):
             time.sleep(pause)  # noqa: TID251  # the result exists only here
             try:
                 self.publish(attributes, data, delivery.part(self.call_seconds))
                 return
             except SinkError as error:
                 refused = error
-            if delivery.left() < 2 * pause + 2 * self.call_seconds:
-                break
         tally.add("unpublished")
         tally.stop(str(refused))
         raise refused
+
+    def _has_time(self, pause: float, delivery: Delivery) -> bool:
+        """Whether the run can wait so long and then do one more thing; the report needs time, too."""
+        return delivery.left() >= pause + 2 * self.call_seconds
 
     def _event(self, expired: Expired, tick: Tick, as_of: datetime) -> tuple[dict[str, str], dict[str, object]]:
         group, verdict = expired

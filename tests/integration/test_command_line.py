@@ -1,6 +1,8 @@
 """The command line as a process: plan, sweep and doctor against the simulator."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from tests.deliverer import PROJECT
 from tests.integration.test_planner import INSTANCE, OTHER_INSTANCE, POLICY, backup
 
 DAY: Final = timedelta(days=1)
+COVERAGE: Final = {name: value for name, value in os.environ.items() if name.startswith("COV")}
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def command(*arguments: str | Path, env: Mapping[str, str], timeout: float = 60)
     return subprocess.run(
         [sys.executable, "-m", "function", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", **env},
+        env={"PATH": "/usr/bin:/bin", **COVERAGE, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -142,6 +145,54 @@ class TestPlan:
         assert (done.returncode, done.stdout) == (2, "")
         assert "UNCLEAR_LIST" in done.stderr
 
+    def test_counts_the_pages_on_a_terminal(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        ours, theirs = os.openpty()
+        subprocess.run(
+            [sys.executable, "-m", "function", "plan", "--policy", str(policy)],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", **COVERAGE, **settings},
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            check=True,
+            timeout=60,
+        )
+
+        assert b"reading page 2" in os.read(ours, 4096)
+        os.close(theirs)
+        os.close(ours)
+
+    def test_says_that_the_list_changed_while_it_was_read(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
+        account.fault(
+            *(
+                Fault(method="GET", path="offset=0&", status=200, body={"backups": items, "total_count": count})
+                for count in (5, 6)
+            )
+        )
+
+        done = command("plan", "--policy", policy, env=settings)
+
+        assert done.stderr == "The list changed while it was read: backups may be missing here\n"
+
+    def test_stops_quietly_at_ctrl_c_and_where_nobody_reads(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        account.fault(Fault(method="GET", hang=True))
+        env = {"PATH": "/usr/bin:/bin", **COVERAGE, **settings}
+        arguments = [sys.executable, "-m", "function", "plan", "--policy", str(policy)]
+        with subprocess.Popen(arguments, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as running:
+            while not account.calls:
+                assert running.poll() is None
+            running.send_signal(signal.SIGINT)
+            _, errors = running.communicate(timeout=30)
+
+        assert running.returncode == 1
+        assert errors == "\nStopped. What was already deleted is gone; run plan to see what is left.\n"
+
 
 class TestSweep:
     def test_without_confirm_is_plan(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
@@ -193,6 +244,36 @@ class TestSweep:
         assert done.returncode == code
         assert says in done.stdout + done.stderr
         assert account.count("DELETE") == 0
+
+    def test_says_what_is_over_a_limit_and_why_it_ended_early(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        account.add(backup("o99", 99, instance_id=OTHER_INSTANCE))
+        policy.write_text(POLICY + "[limits]\nmax_expired = 1\n")
+        account.fault(Fault(method="DELETE", status=403, body={"error_code": "DBS.200010", "error_msg": "denied"}))
+
+        done = command("sweep", "--policy", policy, "--confirm", env=settings)
+
+        assert done.returncode == 1
+        assert done.stdout.splitlines() == [
+            "7 backups, 1 expired: 0 deleted, 0 skipped, 0 failed, 1 left",
+            "2 more would expire, but their instances are over a limit: see plan",
+            "Ended early: DBS.200010: denied",
+            "What is left has no final outcome yet: run sweep again",
+        ]
+
+    def test_sends_its_results_and_its_report_to_the_sink(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        account.fault(Fault(method="POST", path="^/sink", status=202, times=None))
+
+        done = command("sweep", "--policy", policy, "--confirm", env={**settings, "K_SINK": f"{account.url}/sink"})
+
+        assert done.returncode == 0
+        sent = [
+            json.loads(call.body)["type"].rpartition("dev.backup-reaper.")[2] for call in account.calls if call.body
+        ]
+        assert sent == ["backup.deleted.v1", "backup.deleted.v1", "retention.planned.v1"]
 
     def test_says_what_it_left_and_ends_with_1(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
@@ -247,6 +328,17 @@ class TestDoctor:
         (failure, *_) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy), **wrong})
 
         assert says in failure
+
+    def test_says_to_try_later_where_nothing_else_helps(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        account.fault(
+            Fault(method="GET", status=500, body={"error_code": "DBS.108000", "error_msg": "Server failure."})
+        )
+
+        (failure, *_) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert "Try again later" in failure
 
     def test_says_which_permission_is_missing(
         self, account: Simulator, settings: Mapping[str, str], policy: Path

@@ -401,7 +401,7 @@ class TestARequest:
         answer = opened(url).exchange(Request("DELETE", f"{url}/v3/p?a=b", {"X-Auth-Token": SECRET}, body), asked)
 
         assert heads == [
-            b"DELETE /v3/p?a=b HTTP/1.1\r\nHost: %b\r\nUser-Agent: backup-reaper\r\nAccept-Encoding: identity\r\n"
+            b"DELETE /v3/p?a=b HTTP/1.1\r\nHost: %b\r\nUser-Agent: backup-reaper/1.0.0\r\nAccept-Encoding: identity\r\n"
             b"X-Auth-Token: 5ecret\r\n%b\r\n%b" % (host.encode(), length, body or b"")
         ]
         assert answer == Answer(202, {"content-length": "0"}, b"")
@@ -435,7 +435,8 @@ class TestARequest:
         assert answer.status == 202
         assert heads == [
             b"GET http://broker.example/a%2Fb;c=~?k=p%22w%5E5&x=%E4 HTTP/1.1\r\nHost: broker.example\r\n"
-            b"Proxy-Authorization: Basic dXNlcjp3b3Jk\r\nUser-Agent: backup-reaper\r\nAccept-Encoding: identity\r\n\r\n"
+            b"Proxy-Authorization: Basic dXNlcjp3b3Jk\r\nUser-Agent: backup-reaper/1.0.0\r\n"
+            b"Accept-Encoding: identity\r\n\r\n"
         ]
 
     @pytest.mark.parametrize(
