@@ -100,6 +100,11 @@ class TestATokenInAnAnswer:
             read_token(issued(token), NOW)
 
         assert str(refusal.value) == "BROKEN_ANSWER: IAM's 201 holds no usable token"
+        assert refusal.value.http_status == 201
+
+    def test_is_none_without_its_header(self) -> None:
+        with pytest.raises(ApiUnavailableError, match=r"^BROKEN_ANSWER: "):
+            read_token(Answer(201, {}, issued().body), NOW)
 
     @pytest.mark.parametrize(
         "body",

@@ -9,7 +9,7 @@ import pytest
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.signer.signer import Signer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from function.cloud.signing import sign
@@ -64,6 +64,7 @@ parameters = st.lists(
     secrets(),
     st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
 )
+@example("GET", ["v3"], True, [("x-y", "a/b +~"), ("limit", "")], {}, b"", "secret", NOW)
 def test_the_official_signer_signs_alike(
     method: str,
     path: list[str],
