@@ -112,19 +112,20 @@ class Planner:
         Raises:
             NotFinalError: a list is unclear, or our clock is off.
         """
-        parts: list[Delivery] = []
+        latest = delivery
 
         def begin() -> Delivery:
+            nonlocal latest
             tell()
-            parts[:] = [delivery.part(self.call_seconds)]
-            return parts[0]
+            latest = delivery.part(self.call_seconds)
+            return latest
 
         listings, moved = [], False
         for engine, project_id in sorted(
             {(policy.engine, project_id) for policy in self.file.policies for project_id in policy.projects}
         ):
             listed = list_project(self.clients[engine], project_id, begin)
-            Clock(ours=parts[0].now, api=parts[0].api_time).now()  # by which the tick's age was checked
+            Clock(ours=latest.now, api=latest.api_time).now()  # by which the tick's age was checked
             listings.append(Listing(engine=engine, project_id=project_id, backups=listed.backups))
             moved |= listed.moved
         return make_plan(listings, self.file, as_of), moved
@@ -204,17 +205,17 @@ class Planner:
         """Publish a result; a sink that refuses it is asked again, since no later run has it.
 
         Raises:
-            SinkError: the sink took nothing in all the time there is; no other backup is deleted then.
+            NotFinalError: it was not taken in all the time there is; no other backup is deleted then.
         """
         if not self.publish:
             return
-        refused = SinkError("SINK_UNREACHABLE", "no time is left to publish the result")
+        refused: NotFinalError = SinkError("SINK_UNREACHABLE", "no time is left to publish the result")
         for pause in takewhile(lambda pause: self._has_time(pause, delivery), PAUSES):
             time.sleep(pause)  # noqa: TID251  # the result exists only here
             try:
                 self.publish(attributes, data, delivery.part(self.call_seconds))
                 return
-            except SinkError as error:
+            except NotFinalError as error:  # a proxy's refusal is not the sink's own
                 refused = error
         tally.add("unpublished")
         tally.stop(str(refused))

@@ -107,12 +107,12 @@ class BackupClient:
         """
         backups: list[Backup] = []
         for path in api.pages_of(self.engine, project_id, instance_id):
-            backups += self._read_pages(path, project_id, delivery)
+            backups += self._read_whole_list(path, project_id, delivery)
         if len({backup.id for backup in backups}) < len(backups):
             raise UndecidedError("UNCLEAR_LIST", "two lists hold the same backup")
         return backups
 
-    def _read_pages(self, path: str, project_id: str, delivery: Delivery) -> list[Backup]:
+    def _read_whole_list(self, path: str, project_id: str, delivery: Delivery) -> list[Backup]:
         backups: dict[str, Backup] = {}
         counts = set()
         for _ in range(MAX_PAGES):

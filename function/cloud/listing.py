@@ -46,17 +46,17 @@ def _read_project(client: BackupClient, project_id: str, begin: Begin) -> Projec
     if client.engine.needs_instance:
         instances = api.instances_path(project_id)
         limit = api.INSTANCES_PAGE_SIZE
-        ids, moved = _read_pages(client, instances, api.read_instances, project_id, begin, limit=limit)
+        ids, moved = _read_moving_list(client, instances, api.read_instances, project_id, begin, limit=limit)
         paths = [path for each in ids for path in api.pages_of(client.engine, project_id, each)]
     backups: dict[Backup, None] = {}
     for path in paths:
-        found, changed = _read_pages(client, path, api.read_backups, project_id, begin)
+        found, changed = _read_moving_list(client, path, api.read_backups, project_id, begin)
         backups |= dict.fromkeys(found)
         moved |= changed
     return ProjectList(tuple(backups), moved)
 
 
-def _read_pages(
+def _read_moving_list(
     client: BackupClient,
     path: str,
     read: Callable[[Answer, Engine], tuple[list[T], int]],
