@@ -159,7 +159,7 @@ def by_status(status: int, code: str) -> str:
         return "token"
     if status in (403, 407):
         return "denied"
-    foreign = code.startswith(("APIGW.", "APIG.", "IAM."))
+    foreign = code.startswith(("APIGW.", "APIG.", "IAM.", "PAP5."))
     if status == 404 and not foreign:
         return "maybe gone"
     return "failed" if status in (400, 422) and code and not foreign else "unavailable"
@@ -198,6 +198,10 @@ def test_every_row_of_the_table_of_codes_is_documented() -> None:
 @example(400, "DBS.201214")  # gone, for other engines
 @example(400, "DBS.200751")
 @example(404, "APIGW.0102")
+@example(400, "APIGW.0102")  # whatever the gateway and IAM refuse, the service has not judged the backup
+@example(422, "IAM.0005")
+@example(400, "PAP5.0013")
+@example(404, "PAP5.0013")
 def test_status_and_code_mean_something_only_as_a_pair(status: int, code: str) -> None:
     known = {(pair[1], pair[2]): pair[0] for pair in PAIRS}
     expected = known.get((status, code.replace("APIG.", "APIGW.")), by_status(status, code))
@@ -310,7 +314,7 @@ def test_only_a_refusal_of_the_api_s_own_is_final(status: int, body: object) -> 
         assert status in (400, 422)
         assert code
         assert isinstance(code, str)
-        assert not code.startswith(("APIGW.", "APIG.", "IAM."))
+        assert not code.startswith(("APIGW.", "APIG.", "IAM.", "PAP5."))
 
 
 def test_what_a_refusal_says_is_cut_to_a_bounded_length() -> None:
