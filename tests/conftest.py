@@ -17,7 +17,7 @@ for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         del os.environ[_name]
 
-# What `make test` asks for: the properties of retention in thousands of cases (tests/planning.py).
+# What `make test` asks for: the properties of retention in thousands of cases (tests/facts/planning.py).
 hypothesis_settings.register_profile(
     "whole", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -8,7 +8,7 @@ import pytest
 
 from bench.report import TARGETS, is_met, print_report, write_plot
 from simulator.processes import ROOT
-from tests.docs import page
+from tests.facts.docs import page
 
 PAGE = page("benchmarks")
 

@@ -22,7 +22,7 @@ from function.retention.plan import Listing, Plan, make_plan
 from function.retention.policy import read_policy_file
 from function.retention.timeline import time_line
 from simulator.processes import ROOT
-from tests.docs import DOCS, FILES, README, anchors, blocks, links, page, section, sentences, tables
+from tests.facts.docs import DOCS, FILES, README, anchors, blocks, links, page, section, sentences, tables
 
 MAX_LINES: Final = 180
 MAX_WORDS: Final = 1300

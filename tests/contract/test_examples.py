@@ -12,10 +12,10 @@ from function.cloud.engines import ENGINES
 from function.planner_settings import PlannerSettings
 from function.retention.policy import read_policy_file
 from simulator.processes import ROOT
-from tests.manifest import FILL_IN, KEY
+from tests.facts.account import PROJECT
+from tests.facts.manifest import FILL_IN, KEY
 
 EXAMPLES: Final = ROOT / "examples"
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 CRON_JOB: Final[Mapping[str, Any]] = yaml.safe_load((EXAMPLES / "cronjob.yaml").read_text())
 POD: Final = CRON_JOB["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 

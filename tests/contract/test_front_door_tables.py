@@ -4,8 +4,8 @@ from typing import Final
 
 import pytest
 
-from tests.docs import page, section, tables
-from tests.front_door import AT_THE_FUNCTION, BEFORE_THE_FUNCTION, Row
+from tests.facts.docs import page, section, tables
+from tests.wire.front_door import AT_THE_FUNCTION, BEFORE_THE_FUNCTION, Row
 
 SECTION: Final = section("The front door", page("events"))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from simulator.processes import ROOT
-from tests.container import STAGES, Instruction, context, ignored
-from tests.manifest import CONTAINER
+from tests.doubles.container import STAGES, Instruction, context, ignored
+from tests.facts.manifest import CONTAINER
 
 HEAD, BUILD, FINAL = STAGES
 

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -22,10 +22,10 @@ from function.errors import (
 )
 from function.record import Record, log_record
 from simulator.processes import ROOT
+from tests.facts.account import NOW
 
 PAGE: Final = (ROOT / "docs" / "monitoring.md").read_text()
 ERRORS_MODULE: Final = NotFinalError.__module__
-NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHOLE: Final = Delivery(
     now=NOW,
     until=0.0,

@@ -20,9 +20,9 @@ from function.setting_names import NAMES
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
 from tests.conftest import RunFunction
-from tests.deliverer import STRUCTURED, Reply, send
-from tests.docs import FILES, blocks, page, section, tables
-from tests.issuer import Key, caller_settings
+from tests.doubles.issuer import Key, caller_settings
+from tests.facts.docs import FILES, blocks, page, section, tables
+from tests.wire.deliverer import STRUCTURED, Reply, send
 
 NEEDED: Final = {"REAPER_API_ENDPOINT": "https://api.example", "HW_AUTH_TOKEN": "token"}
 PROXIES: Final = {"http_proxy", "https_proxy", "all_proxy"}  # they are not ours: a paragraph below the table is theirs

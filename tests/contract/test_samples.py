@@ -14,7 +14,8 @@ from function.events.contract import RESULT_TYPES
 from simulator import Simulator
 from simulator.processes import ROOT
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import BACKUP, DELETED, FAILED, PROJECT, SKIPPED, STRUCTURED, Reply, send
+from tests.facts.account import BACKUP, PROJECT
+from tests.wire.deliverer import DELETED, FAILED, SKIPPED, STRUCTURED, Reply, send
 
 SAMPLES: Final = sorted((ROOT / "events").glob("*.json"))
 RESULTS: Final = sorted((ROOT / "events" / "results").glob("*.json"))

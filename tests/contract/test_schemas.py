@@ -16,8 +16,8 @@ from function.events.planning import DUE, PLANNED
 from function.reaper import KNOWN
 from function.retention.plan import Outcome as GroupOutcome
 from simulator.processes import ROOT
-from tests.event_schemas import SCHEMAS as FILES
-from tests.event_schemas import schema_faults
+from tests.facts.event_schemas import SCHEMAS as FILES
+from tests.facts.event_schemas import schema_faults
 
 EVENTS = FILES.parent
 REFUSED = ("400", "INVALID_EVENT")

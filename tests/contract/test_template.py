@@ -20,9 +20,10 @@ from function.events.planning import PLANNED
 from function.planner_settings import PlannerSettings
 from function.run import MAX_TICK_AGE
 from simulator.processes import ROOT
-from tests.deliverer import PROJECT
-from tests.issuer import Key, caller_settings
-from tests.manifest import (
+from tests.doubles.issuer import Key, caller_settings
+from tests.doubles.mounted import MountedSecret
+from tests.facts.account import PROJECT
+from tests.facts.manifest import (
     CONTAINER,
     DELIVERY,
     DOCUMENTS,
@@ -39,7 +40,6 @@ from tests.manifest import (
     seconds,
     slots,
 )
-from tests.mounted import MountedSecret
 
 SCHEMAS: Final = ROOT.parent / "shared" / "schemas" / "knative"
 CRDS: Final = {"Service": "serving-service", "Broker": "eventing-broker", "Trigger": "eventing-trigger"}

@@ -1,6 +1,6 @@
 """Every kind of answer the function gives, through every kind of broker: nothing is lost, and nothing loops.
 
-The brokers are the double in `tests/broker.py`; they deliver over HTTP to the real function.
+The brokers are the double in `tests/doubles/broker.py`; they deliver over HTTP to the real function.
 405 is missing: a broker delivers with POST.
 """
 
@@ -15,21 +15,10 @@ from typing import Any, Final
 import pytest
 
 from simulator import Backup, Fault, Simulator
-from tests.broker import PROFILES, RABBITMQ, SILENCE, Broker, Profile, Subscriber, Trigger, over_http
 from tests.conftest import RunFunction
-from tests.deliverer import (
-    BACKUP,
-    DELETED,
-    EXPIRED,
-    FAILED,
-    PROJECT,
-    SKIPPED,
-    Envelope,
-    Mode,
-    Reply,
-    deliver,
-    expired_event,
-)
+from tests.doubles.broker import PROFILES, RABBITMQ, SILENCE, Broker, Profile, Subscriber, Trigger, over_http
+from tests.facts.account import BACKUP, PROJECT
+from tests.wire.deliverer import DELETED, EXPIRED, FAILED, SKIPPED, Envelope, Mode, Reply, deliver, expired_event
 
 AUTOMATED: Final = "c0c9f155c7b7423a9d30f0175998b63bbr07"
 UNKNOWN: Final = "00000000000000000000000000000000br07"

@@ -16,8 +16,9 @@ from function.transport import Transport
 from simulator import Simulator
 from simulator.processes import ROOT, run_function
 from tests.conftest import RunFunction
-from tests.deliverer import BACKUP, DELETED, PROJECT, Reply, deliver, expired_event
-from tests.issuer import AUDIENCE, ISSUER, SUBJECT, IssuerProcess, run_issuer
+from tests.doubles.issuer import AUDIENCE, ISSUER, SUBJECT, IssuerProcess, run_issuer
+from tests.facts.account import BACKUP, PROJECT
+from tests.wire.deliverer import DELETED, Reply, deliver, expired_event
 
 HOUR: Final = 3600
 

@@ -14,7 +14,7 @@ import pytest
 
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
-from tests.deliverer import PROJECT
+from tests.facts.account import PROJECT
 from tests.integration.test_planner import INSTANCE, OTHER_INSTANCE, POLICY, backup
 
 DAY: Final = timedelta(days=1)

@@ -16,10 +16,9 @@ from jsonschema import Draft7Validator
 from simulator import Call, Simulator
 from simulator.processes import ROOT, Running
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import EXPIRED, FAILED, PROJECT, Mode, encode
-from tests.front_door import ABSENT, CORE, DATA, VALID, Answer, binary, check_answer, converse, envelope, request
-from tests.integration import json_texts
-from tests.integration.cloudevents_spec import (
+from tests.facts import json_texts
+from tests.facts.account import PROJECT
+from tests.facts.cloudevents_spec import (
     CASES,
     NO_TIMES,
     NO_URI_REFERENCES,
@@ -34,7 +33,9 @@ from tests.integration.cloudevents_spec import (
     validate_rfc3339,
     validate_rfc3986,
 )
-from tests.strategies import valid_attributes
+from tests.facts.strategies import valid_attributes
+from tests.wire.deliverer import EXPIRED, FAILED, Mode, encode
+from tests.wire.front_door import ABSENT, CORE, DATA, VALID, Answer, binary, check_answer, converse, envelope, request
 
 MANY: Final = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 SCHEMA: Final = ROOT.parent / "shared" / "schemas" / "cloudevents.json"

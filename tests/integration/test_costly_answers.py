@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,7 +11,9 @@ from function.strict_json import MAX_SEPARATORS
 from simulator import Fault, Simulator
 from simulator.processes import Running, run_function
 from tests.conftest import TOKEN
-from tests.deliverer import BACKUP, Reply, deliver, expired_event
+from tests.facts.account import BACKUP
+from tests.wire.deliverer import Reply, deliver, expired_event
+from tests.wire.memory import peak_bytes
 
 AT_ONCE: Final = 64
 DEADLINE: Final = 10.0
@@ -59,31 +60,12 @@ def test_64_of_the_most_expensive_answers_at_once_are_read_in_time_and_in_little
             replies = list(pool.map(lambda _: deliver_one(running, read_first=method == "GET"), range(AT_ONCE)))
 
         lasting_simulator.faults.replace()
-        print(
-            what,
-            sorted(round(r.seconds, 2) for r in replies)[-1],
-            {r.status for r in replies},
-            max(map(peak_bytes, processes(running.process.pid))) / 1e6,
-        )
-        print(
-            what, sorted(round(r.seconds, 2) for r in replies)[-1], max(map(peak_bytes, processes(running.process.pid)))
-        )
         assert {reply.status for reply in replies} <= {200, 503}
         assert max(reply.seconds for reply in replies) < DEADLINE + SLACK
-        assert max(map(peak_bytes, processes(running.process.pid))) < MAX_PROCESS_BYTES
+        assert peak_bytes(running.process.pid) < MAX_PROCESS_BYTES
         assert deliver_one(running, read_first=False).status == 200
 
 
 def deliver_one(running: Running, *, read_first: bool) -> Reply:
     members = {"instance_id": "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"} if read_first else {}
     return deliver(running.url, expired_event(members=members), timeout=60)
-
-
-def processes(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(descendant for child in children for descendant in processes(int(child)))]
-
-
-def peak_bytes(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024

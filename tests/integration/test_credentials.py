@@ -20,10 +20,11 @@ from simulator import AccessKey, Account, Backup, Fault, Simulator, Token, User
 from simulator.exchange import Request
 from simulator.processes import Running, run_function
 from tests.conftest import RunFunction
-from tests.crowd import deliver_all
-from tests.deliverer import DELETED, PROJECT, Envelope, Reply, deliver, expired_event
-from tests.echoing import MARK, QUOTINGS, STYLES, Echo
-from tests.mounted import MountedSecret
+from tests.doubles.echoing import MARK, QUOTINGS, STYLES, Echo
+from tests.doubles.mounted import MountedSecret
+from tests.facts.account import INSTANCE, PROJECT
+from tests.wire.crowd import deliver_all
+from tests.wire.deliverer import DELETED, Envelope, Reply, deliver, expired_event
 
 # Every secret of these tests holds the word 5ecret: no output may.
 TOKEN: Final = "MIIq5ecret/by+value=="
@@ -34,7 +35,6 @@ FILED_KEY: Final = AccessKey("5ecretACCESSKEY0002", "5ecret/secret+key/filed=", 
 NEXT_KEY: Final = AccessKey("5ecretACCESSKEY0003", "5ecret/secret+key/rotated=", "5ecret/security+token/rotated==")
 PROJECTS: Final = [PROJECT, *(f"{number:032d}" for number in range(20))]
 MANY_PROJECTS: Final = [f"{number:032d}" for number in range(100, 170)]
-INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from function.retention.policy import PolicyFile, read_policy_file
 from simulator.history import PROJECT, TAURUSDB, write_history
 from simulator.plan import POLICY
 from simulator.processes import FOREIGN, ROOT
-from tests.docs import blocks, section
+from tests.facts.docs import blocks, section
 
 EVENTS: Final = ROOT / "events"
 FIRST: Final = EVENTS / "01-expired.deleted.json"

@@ -18,9 +18,11 @@ from simulator import Fault, Simulator
 from simulator.functiongraph import FunctionGraph, key_headers, timer_event
 from simulator.processes import ROOT, Running, run_function
 from tests.conftest import TOKEN
-from tests.container import Image, Mount, build, drop_privileges, run_image, why_not
-from tests.deliverer import BACKUP, DELETED, PROJECT, deliver, expired_event, send
-from tests.manifest import (
+from tests.doubles.container import Image, Mount, build, drop_privileges, run_image, why_not
+from tests.doubles.mounted import MountedSecret
+from tests.doubles.retry_clock import WAITS, Api, dead_letters
+from tests.facts.account import BACKUP, PROJECT
+from tests.facts.manifest import (
     ADDED,
     CONTAINER,
     DELIVERY,
@@ -32,8 +34,7 @@ from tests.manifest import (
     seconds,
     slots,
 )
-from tests.mounted import MountedSecret
-from tests.retry_clock import WAITS, Api, dead_letters
+from tests.wire.deliverer import DELETED, deliver, expired_event, send
 
 OTHER_BACKUP: Final = "b1182ccdda034f2b9535f3dca5c47e71br07"
 HOUR: Final = 3600.0

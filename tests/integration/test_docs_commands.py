@@ -12,7 +12,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.processes import ROOT
-from tests.docs import DOCS, README, blocks
+from tests.facts.docs import DOCS, README, blocks
 from tests.integration.test_demo import ENV, free_port, needs_curl, serve
 
 PAGES: Final = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))

@@ -16,7 +16,8 @@ from simulator.account import Datastore
 from simulator.processes import Running, run_function
 from simulator.services import SERVICES
 from tests.conftest import TOKEN
-from tests.deliverer import DELETED, FAILED, PROJECT, SKIPPED, Envelope, Reply, deliver, expired_event
+from tests.facts.account import PROJECT
+from tests.wire.deliverer import DELETED, FAILED, SKIPPED, Envelope, Reply, deliver, expired_event
 
 OTHER_INSTANCE: Final = "d2f8a6c04b1e4937a5c3e0b7f9d18264in01"
 DATASTORES: Final = {name: Datastore(sorted(SERVICES[name].datastores)[0], "1") for name in ENGINES}

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,8 +19,11 @@ from hypothesis import strategies as st
 from simulator import Fault, Simulator
 from simulator.processes import Running
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import DELETED, EXPIRED, FAILED, PROJECT, STRUCTURED, Mode, encode
-from tests.front_door import (
+from tests.facts.account import PROJECT
+from tests.facts.cloudevents_spec import CASES, broken_rules
+from tests.facts.strategies import any_bytes, attribute_texts, json_values, near_ids, uri_references, valid_attributes
+from tests.wire.deliverer import DELETED, EXPIRED, FAILED, STRUCTURED, Mode, encode
+from tests.wire.front_door import (
     AT_THE_FUNCTION,
     BEFORE_THE_FUNCTION,
     CANARY,
@@ -38,8 +40,7 @@ from tests.front_door import (
     request,
     structured,
 )
-from tests.integration.cloudevents_spec import CASES, broken_rules
-from tests.strategies import any_bytes, attribute_texts, json_values, near_ids, uri_references, valid_attributes
+from tests.wire.memory import growth
 
 MANY: Final = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 MB: Final = 1 << 20
@@ -209,20 +210,6 @@ def test_a_body_that_is_not_whole_deletes_nothing(door: Running, lasting_simulat
 # Limits.
 
 
-def tree(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(descendant for child in children for descendant in tree(int(child)))]
-
-
-def peak_bytes(process: int, *, forget: bool = False) -> int:
-    """The most memory that a process and its children had, since it was last forgotten."""
-    if forget:
-        for each in tree(process):
-            Path(f"/proc/{each}/clear_refs").write_text("5")
-    statuses = [Path(f"/proc/{each}/status").read_text() for each in tree(process)]
-    return sum(int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) for status in statuses) * 1024
-
-
 @pytest.fixture(scope="module")
 def roomy_door(run: RunFunction, door_settings: Mapping[str, str]) -> Running:
     """The function with room for events of 4 MB."""
@@ -234,7 +221,7 @@ def watched(door: Running) -> Iterator[None]:
     """Assert that probes and plain events succeed meanwhile, and that memory grows by less than 20 MB."""
     for _ in range(20):
         converse(door.url, binary())
-    before, done, seen = peak_bytes(door.process.pid, forget=True), threading.Event(), list[int]()
+    done, seen = threading.Event(), list[int]()
 
     def look() -> None:
         while True:
@@ -246,13 +233,14 @@ def watched(door: Running) -> Iterator[None]:
 
     thread = threading.Thread(target=look)
     thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    with growth(door.process.pid) as grown:
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
     assert set(seen) == {200}
-    assert peak_bytes(door.process.pid) - before < 20 * MB
+    assert grown.bytes < 20 * MB
 
 
 IN_CHUNKS: Final = pytest.mark.parametrize("in_chunks", [False, True], ids=["with a length", "in chunks"])

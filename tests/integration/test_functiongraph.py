@@ -17,8 +17,9 @@ from simulator.eventgrid import handed_on, nothing_taken
 from simulator.functiongraph import FunctionGraph, Run, key_headers, timer_event
 from simulator.processes import Running, run_function
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import BACKUP, DELETED, EXPIRED, FAILED, PROJECT, SKIPPED, expired_event, send
-from tests.event_schemas import schema_faults
+from tests.facts.account import BACKUP, INSTANCE, PROJECT
+from tests.facts.event_schemas import schema_faults
+from tests.wire.deliverer import DELETED, EXPIRED, FAILED, SKIPPED, expired_event, send
 
 KEY: Final = "DEMOAGENCYKEY0000001"
 CHANNEL: Final = "7f1e5c1e-8f0a-4c43-9a55-0d8b5a4c9e01"
@@ -321,7 +322,6 @@ projects = ["{PROJECT}"]
 instances = ["*"]
 keep_last = 2
 """
-INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 REQUESTS: Final = "backup-reaper-requests"
 
 

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -37,10 +37,10 @@ from function.handler import handle
 from function.reaper import KNOWN
 from simulator import Account, Backup, Fault
 from simulator import Token as IssuedToken
-from tests.deliverer import Envelope, expired_event
-from tests.in_process import Turns, Upstream
+from tests.doubles.in_process import Turns, Upstream
+from tests.facts.account import NOW
+from tests.wire.deliverer import Envelope, expired_event
 
-NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 ALLOWED, FOREIGN = "a" * 32, "f" * 32
 INSTANCES: Final = ["i1", "i2"]

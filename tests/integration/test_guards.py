@@ -14,8 +14,9 @@ from function.errors import ConfigError
 from simulator import Backup, Fault, Simulator
 from simulator.processes import Running, run_function
 from tests.conftest import RunFunction
-from tests.crowd import deliver_all
-from tests.deliverer import DELETED, FAILED, PROJECT, SKIPPED, Envelope, deliver, expired_event, send
+from tests.facts.account import PROJECT
+from tests.wire.crowd import deliver_all
+from tests.wire.deliverer import DELETED, FAILED, SKIPPED, Envelope, deliver, expired_event, send
 
 OTHER_PROJECT: Final = "9c3b1f7a52d84e06a1f0c7d2b85e6a13"  # both are in the simulator's account
 TARGET, INSTANCE, OTHER_INSTANCE = (

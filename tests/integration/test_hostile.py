@@ -1,7 +1,7 @@
 """Whatever the upstream does, a delivery is answered in time and in truth, and the next one is unharmed.
 
-tests/hostile.py has the behaviours, and what has to come of each. Every function here is also told to use a proxy,
-which must see nothing: the upstream is on loopback.
+tests/doubles/hostile.py has the behaviours, and what has to come of each. Every function here is also told to use a
+proxy, which must see nothing: the upstream is on loopback.
 """
 
 import itertools
@@ -17,14 +17,14 @@ from typing import Final
 import pytest
 
 from simulator.processes import Running, run_function
-from tests import handshakes
-from tests.certificates import DAY, Authority
 from tests.conftest import RunFunction
-from tests.deliverer import DELETED, FAILED, Envelope, Reply, deliver, expired_event
-from tests.hostile import BEHAVIOURS, Upstream
-from tests.listening import Connection, Listener
-from tests.memory import growth
-from tests.proxy import Proxy
+from tests.doubles import handshakes
+from tests.doubles.certificates import DAY, Authority
+from tests.doubles.hostile import BEHAVIOURS, Upstream
+from tests.doubles.listening import Connection, Listener
+from tests.doubles.proxy import Proxy
+from tests.wire.deliverer import DELETED, FAILED, Envelope, Reply, deliver, expired_event
+from tests.wire.memory import growth
 
 TOKEN: Final = "a-token-for-the-configured-host-alone"
 DEADLINE: Final = 1.0

@@ -21,8 +21,9 @@ import pytest
 from simulator import Account, Backup, Fault, Simulator, Token
 from simulator.processes import START_SECONDS, Running, run_function
 from tests.conftest import TOKEN
-from tests.deliverer import DELETED, FAILED, PROJECT, Envelope, expired_event
-from tests.jetstream import DEAD_LETTERS, EVENTS, RESULTS, Glue, Server, connect, read_all
+from tests.doubles.jetstream import DEAD_LETTERS, EVENTS, RESULTS, Glue, Server, connect, read_all
+from tests.facts.account import PROJECT
+from tests.wire.deliverer import DELETED, FAILED, Envelope, expired_event
 
 SEED: Final = 8
 EXPIRED_BACKUPS: Final = 1000

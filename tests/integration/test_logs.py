@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from simulator import Fault, Simulator
 from simulator.processes import Running, run_function
-from tests.crowd import deliver_all
-from tests.deliverer import BACKUP, PROJECT, Reply, deliver, expired_event, send
+from tests.facts.account import BACKUP, PROJECT
+from tests.wire.crowd import deliver_all
+from tests.wire.deliverer import Reply, deliver, expired_event, send
 
 TOKEN = "demo-token"
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -16,7 +16,8 @@ from function.retention.durations import Duration
 from function.retention.page import COLOURS, to_page
 from function.retention.plan import Plan
 from function.retention.rules import KeepRules
-from tests.planning import AS_OF, DAY, HOUR, INSTANCE, made, plan, policy, policy_file
+from tests.facts.account import INSTANCE
+from tests.facts.planning import AS_OF, DAY, HOUR, made, plan, policy, policy_file
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PDFTOTEXT: Final = shutil.which("pdftotext")

@@ -15,8 +15,8 @@ from function.events.planning import DUE, PING, PLANNED
 from function.tally import MAX_REPORTED
 from simulator import Backup, Fault, Simulator
 from simulator.processes import Running, run_function
-from tests.deliverer import PROJECT, Envelope, deliver, send
-from tests.event_schemas import schema_faults
+from tests.facts.event_schemas import schema_faults
+from tests.wire.deliverer import PROJECT, Envelope, deliver, send
 
 INSTANCE, OTHER_INSTANCE = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07", "d2f8a6c04b1e4937a5c3e0b7f9d18264in07"
 DAY: Final = timedelta(days=1)

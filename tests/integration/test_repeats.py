@@ -12,7 +12,8 @@ import pytest
 
 from simulator import Fault, Simulator
 from simulator.processes import Running
-from tests.deliverer import BACKUP, DELETED, PROJECT, Reply, deliver, expired_event
+from tests.facts.account import BACKUP, PROJECT
+from tests.wire.deliverer import DELETED, Reply, deliver, expired_event
 
 EVENTS: Final = 200
 TRIES: Final = 40

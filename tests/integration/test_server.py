@@ -22,8 +22,8 @@ from function.version import VERSION
 from simulator import Simulator
 from simulator.processes import FOREIGN, ROOT, Running, run_function
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import DELETED, STRUCTURED, send
-from tests.front_door import CANARY, VALID, binary, check_answer, chunks, converse, request
+from tests.wire.deliverer import DELETED, STRUCTURED, send
+from tests.wire.front_door import CANARY, VALID, binary, check_answer, chunks, converse, request
 
 TWO_THREADS: Final = 2
 HELD_SECONDS: Final = 5.0  # at most, by a client: four for what it still sends, one to close

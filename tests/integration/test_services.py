@@ -9,9 +9,9 @@ from simulator import Account, Backup, Datastore, Simulator, Token
 from simulator.processes import Running
 from simulator.services import SERVICES
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import DELETED, PROJECT, deliver, expired_event
+from tests.facts.account import PROJECT
+from tests.wire.deliverer import DELETED, deliver, expired_event
 
-INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 SLOW: Final = [engine for engine, service in SERVICES.items() if service.leaving]
 EACH: Final = pytest.mark.parametrize("engine", SERVICES)
 

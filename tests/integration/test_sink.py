@@ -18,22 +18,11 @@ import pytest
 from function.version import VERSION
 from simulator import AccessKey, Call, Fault, Simulator
 from simulator.processes import Running, run_function
-from tests.certificates import Authority
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import (
-    BACKUP,
-    DELETED,
-    FAILED,
-    PROJECT,
-    SKIPPED,
-    STRUCTURED,
-    Envelope,
-    Mode,
-    Reply,
-    deliver,
-    expired_event,
-)
-from tests.listening import Connection, Listener
+from tests.doubles.certificates import Authority
+from tests.doubles.listening import Connection, Listener
+from tests.facts.account import BACKUP, PROJECT
+from tests.wire.deliverer import DELETED, FAILED, SKIPPED, STRUCTURED, Envelope, Mode, Reply, deliver, expired_event
 
 AUTOMATED: Final = "c0c9f155c7b7423a9d30f0175998b63bbr07"
 ACCEPT: Final = Fault(path="^/sink", times=None, status=202)

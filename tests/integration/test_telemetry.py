@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from simulator import Simulator
 from simulator.processes import ROOT, Running, _free_port, _run
-from tests.deliverer import DELETED, deliver, expired_event
+from tests.wire.deliverer import DELETED, deliver, expired_event
 
 PAGE: Final = (ROOT / "docs" / "monitoring.md").read_text()
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"

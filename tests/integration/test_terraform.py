@@ -14,10 +14,10 @@ from function.events.contract import EXPIRED
 from function.events.eventgrid import ENDPOINTS
 from function.planner_settings import PlannerSettings
 from simulator.processes import ROOT
-from tests.container import read_dockerfile
+from tests.doubles.container import read_dockerfile
+from tests.facts.account import PROJECT
 from tests.terraform.harness import MODULE, Terraform, why_not
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 FILLED_IN: Final[dict[str, Any]] = {
     "region": "cn-north-4",
     "image": "swr.cn-north-4.myhuaweicloud.com/acme/backup-reaper:7",

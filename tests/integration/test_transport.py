@@ -21,11 +21,11 @@ from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
 from function.transport import Transport, plain
 from function.trust import tls_context
-from tests import handshakes
-from tests.certificates import Authority
-from tests.handshakes import shake_hands
-from tests.listening import Connection, LeftError, Listener
-from tests.proxy import Proxy
+from tests.doubles import handshakes
+from tests.doubles.certificates import Authority
+from tests.doubles.handshakes import shake_hands
+from tests.doubles.listening import Connection, LeftError, Listener
+from tests.doubles.proxy import Proxy
 
 ACCEPTED: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 CLOSING: Final = ACCEPTED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")

@@ -19,12 +19,11 @@ import pytest
 from simulator import Backup, Fault, Simulator, Throttle
 from simulator.processes import ROOT, Running
 from tests.conftest import TOKEN, RunFunction
-from tests.deliverer import (
-    BACKUP,
+from tests.facts.account import BACKUP, INSTANCE, PROJECT
+from tests.wire.deliverer import (
     DELETED,
     EXPIRED,
     FAILED,
-    PROJECT,
     SKIPPED,
     STRUCTURED,
     Envelope,
@@ -36,7 +35,6 @@ from tests.deliverer import (
     send,
 )
 
-INSTANCE = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 OTHER_INSTANCE = "d2f8a6c04b1e4937a5c3e0b7f9d18264in07"
 OTHER_PROJECT = "9c3b1f7a52d84e06a1f0c7d2b85e6a13"
 AUTOMATED = "c0c9f155c7b7423a9d30f0175998b63bbr07"

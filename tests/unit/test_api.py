@@ -27,7 +27,8 @@ from function.cloud.lockout import Verdict
 from function.cloud.refusals import SHARED_ROWS, Refusal
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.exchange import Answer
-from tests.strategies import (
+from tests.facts.account import BACKUP, PROJECT
+from tests.facts.strategies import (
     ERROR_CODES,
     answers,
     any_bytes,
@@ -40,8 +41,6 @@ from tests.strategies import (
 )
 
 ENDPOINT: Final = "https://gaussdb.cn-north-4.myhuaweicloud.com"
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
-BACKUP: Final = "1fe4feaab48f11e6654hfa163eba87e4b66"
 
 
 def facts(error: NotFinalError) -> dict[str, object]:

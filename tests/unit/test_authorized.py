@@ -15,7 +15,7 @@ from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError
 from function.exchange import Answer, Request
 from function.redaction import MAX_SEARCHED_CHARS, Redactor, redactor_of
-from tests.echoing import STYLES, Style
+from tests.doubles.echoing import STYLES, Style
 
 REQUEST: Final = Request("DELETE", "https://api.example/v3/p/backups/b1", {"X-Auth-Token": "5ecret-token"})
 DELIVERY: Final = Delivery(now=datetime(2026, 3, 1, 12, tzinfo=UTC), until=0)

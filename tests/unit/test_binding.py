@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from function.errors import NotAnEventError
 from function.events.binding import MAX_ATTRIBUTES, Event, Mode, Unreadable, read_event, write_event
 from function.events.grammar import is_uri_reference, read_time
-from tests.strategies import (
+from tests.facts.strategies import (
     any_bytes,
     attribute_texts,
     extension_names,

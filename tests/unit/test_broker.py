@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.broker import (
+from tests.doubles.broker import (
     CHANNEL,
     INGRESS,
     KAFKA,
@@ -22,7 +22,7 @@ from tests.broker import (
     Subscriber,
     Trigger,
 )
-from tests.deliverer import STRUCTURED, Envelope, Reply, expired_event
+from tests.wire.deliverer import STRUCTURED, Envelope, Reply, expired_event
 
 each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 EVENT: Final = expired_event(type="asked")

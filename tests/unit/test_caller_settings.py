@@ -12,7 +12,7 @@ from function.config import Config
 from function.errors import ConfigError
 from function.planner_settings import PlannerSettings
 from simulator.processes import ROOT
-from tests.issuer import Key, key_set
+from tests.doubles.issuer import Key, key_set
 
 MINIMUM: Final = {"HW_REGION_NAME": "cn-north-4", "HW_AUTH_TOKEN": "t1"}
 CALLERS: Final = {

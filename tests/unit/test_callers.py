@@ -31,9 +31,9 @@ from function.errors import ApiUnavailableError, NotAllowedError, NotFinalError
 from function.events.binding import Event
 from function.exchange import Answer, Request
 from function.record import Record, log_record
-from tests.issuer import AUDIENCE, ISSUER, SUBJECT, Key, encoded, key_set
+from tests.doubles.issuer import AUDIENCE, ISSUER, SUBJECT, Key, encoded, key_set
+from tests.facts.account import NOW
 
-NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AT: Final = NOW.timestamp()
 RSA, OTHER, SHORT = Key("rsa"), Key("other"), Key("short", bits=1024)
 CURVES: Final = {name: Key(name.lower(), name) for name in ("ES256", "ES384", "ES512")}

@@ -19,10 +19,10 @@ from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.exchange import Answer, Request
 from function.redaction import redactor_of
-from tests.strategies import answers, as_json
+from tests.facts.account import PROJECT
+from tests.facts.strategies import answers, as_json
 
 ENDPOINT: Final = "https://gaussdb.cn-north-4.myhuaweicloud.com"
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 COMMAND: Final = DeleteBackup(project_id=PROJECT, backup_id="b1")
 DELETE: Final = ("DELETE", f"/v3/{PROJECT}/backups/b1")
 GET: Final = ("GET", f"/v3/{PROJECT}/backups?backup_id=b1")

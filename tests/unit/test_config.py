@@ -22,9 +22,9 @@ from function.functiongraph_settings import EventGridSettings
 from function.guards import Policy
 from function.server import configure
 from function.variables import Reader
-from tests.strategies import ID_LETTERS, secrets
+from tests.facts.account import PROJECT
+from tests.facts.strategies import ID_LETTERS, secrets
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 OTHER: Final = "9c3b1f7a52d84e06a1f0c7d2b85e6a13"
 MINIMUM: Final = {"HW_REGION_NAME": "cn-north-4", "HW_AUTH_TOKEN": "t1"}
 USER: Final = {

@@ -27,14 +27,20 @@ from function.events.contract import (
     read_command,
     write_result,
 )
-from tests.strategies import ID_LETTERS, attribute_texts, backup_ids, json_scalars, json_values, near_ids, project_ids
+from tests.facts.account import BACKUP, NOW, PROJECT
+from tests.facts.strategies import (
+    ID_LETTERS,
+    attribute_texts,
+    backup_ids,
+    json_scalars,
+    json_values,
+    near_ids,
+    project_ids,
+)
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 ENGINES: Final = {"taurusdb": False, "rds": True, "dds": False}
-BACKUP: Final = "1fe4feaab48f11e6654hfa163eba87e4b66"
 IDS: Final[dict[str, Any]] = {"project_id": PROJECT, "backup_id": BACKUP}
 ENVELOPE: Final = {"specversion": "1.0", "id": "42", "source": "/policies/weekly", "type": EXPIRED}
-NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 WEEKLY: Final = Backup(
     id=BACKUP,
     name="weekly",

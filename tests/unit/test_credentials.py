@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,9 +29,9 @@ from function.delivery import Delivery
 from function.errors import ApiDeniedError
 from function.exchange import Answer, Request
 from function.redaction import redactor_of
-from tests.mounted import MountedSecret
+from tests.doubles.mounted import MountedSecret
+from tests.facts.account import NOW
 
-NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 PROJECT: Final = "p" * 32
 REQUEST: Final = Request("DELETE", f"https://api.example/v3/{PROJECT}/backups/b1", {"X-Language": "en-us"})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.retention.durations import Duration, window_start
-from tests.planning import DAY, HOUR, ZONES, thorough
+from tests.facts.planning import DAY, HOUR, ZONES, thorough
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 NEW_YORK: Final = ZoneInfo("America/New_York")

@@ -16,9 +16,8 @@ from function.cloud.engines.engine import Engine
 from function.cloud.refusals import Meaning
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer
-from tests.strategies import answers, as_json
+from tests.facts.strategies import answers, as_json
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 ROWS: Final = {module.__name__.rpartition(".")[2]: module.ROWS for module in (taurusdb, rds, gaussdb, dds, geminidb)}
 every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
 

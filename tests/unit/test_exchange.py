@@ -3,7 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from function.exchange import MAX_TEXT_CHARS, Request, bounded, is_loopback, read_retry_after
 from function.strict_json import LARGE_BYTES, MAX_DEPTH, MAX_NUMBER_CHARS, MAX_SEPARATORS, read_json
-from tests.strategies import any_bytes, json_texts, json_values, secrets
-
-NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+from tests.facts.account import NOW
+from tests.facts.strategies import any_bytes, json_texts, json_values, secrets
 
 
 def same(one: object, other: object) -> bool:

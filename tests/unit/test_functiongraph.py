@@ -22,9 +22,9 @@ from function.reply import Reply
 from function.tally import MAX_REPORTED, Tally, report_facts
 from simulator.eventgrid import handed_on
 from simulator.functiongraph import timer_event
-from tests.planning import AS_OF, DAY, made, plan, policy, policy_file
+from tests.facts.account import PROJECT
+from tests.facts.planning import AS_OF, DAY, made, plan, policy, policy_file
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 NOW: Final = datetime(2026, 11, 27, 2, 0, tzinfo=UTC)
 KEY: Final = AgencyKey(access_key="AK", secret_key="SK", security_token="ST")
 HEADERS: Final = {

@@ -12,10 +12,10 @@ from simulator import AccessKey, Fault, Simulator
 from simulator.eventgrid import handed_on, nothing_taken
 from simulator.exchange import Json
 from simulator.functiongraph import FunctionGraph, key_headers, timer_event
-from tests.deliverer import Reply, send
-from tests.listening import Connection, Listener
+from tests.doubles.listening import Connection, Listener
+from tests.facts.account import PROJECT
+from tests.wire.deliverer import Reply, send
 
-PROJECT = "054e292c9880d4992f02c0196d3ea468"
 CHANNEL = "7f1e5c1e-8f0a-4c43-9a55-0d8b5a4c9e01"
 TOKEN = {"X-Auth-Token": "demo-token"}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from typing import Any, Final
 
 import pytest
@@ -21,8 +21,8 @@ from function.guards import (
     refuse_command,
     refuse_stale,
 )
+from tests.facts.account import NOW
 
-NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)

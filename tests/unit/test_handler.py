@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -14,8 +14,8 @@ from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.guards import Policy
 from function.handler import handle
+from tests.facts.account import NOW
 
-NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
 OFF: Final = Policy()
 COMMAND: Final = DeleteBackup(project_id="p" * 32, backup_id="b1")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +21,9 @@ from function.cloud.lockout import MAX_FAILURES, REFUSED_SECONDS, UNANSWERED_SEC
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
-from tests.strategies import answer_headers, answers, as_json, instants, json_scalars
+from tests.facts.account import NOW
+from tests.facts.strategies import answer_headers, answers, as_json, instants, json_scalars
 
-NOW: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
 MINUTE: Final = timedelta(minutes=1)
 SECOND: Final = timedelta(seconds=1)

@@ -14,8 +14,7 @@ from function.cloud.listing import MAX_SURPLUS, list_project
 from function.delivery import Delivery
 from function.errors import UndecidedError
 from function.exchange import Answer, Request
-
-PROJECT = "054e292c9880d4992f02c0196d3ea468"
+from tests.facts.account import PROJECT
 
 
 def delivery() -> Delivery:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from function.log import MAX_FRAMES_CHARS, MAX_LINE_CHARS, PATIENCE_SECONDS, LineWriter, start_logging
-from tests.strategies import json_values
+from tests.facts.strategies import json_values
 
 PIPE_BYTES: Final = 1 << 16  # what a pipe holds unread
 

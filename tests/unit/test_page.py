@@ -22,7 +22,7 @@ from function.retention.report import clean
 from function.retention.rules import KeepRules
 from function.retention.timeline import LANES, lane_of
 from function.retention.verdicts import Verdict
-from tests.planning import AS_OF, DAY, HOUR, made, plan, policy, policy_file
+from tests.facts.planning import AS_OF, DAY, HOUR, made, plan, policy, policy_file
 
 RULES: Final = KeepRules(
     last=2, periods=dict.fromkeys(("hourly", "daily", "weekly", "monthly", "yearly"), 2), within=Duration.parse("P5D")

@@ -17,20 +17,8 @@ from function.retention.durations import Duration
 from function.retention.plan import Listing, Outcome, find_outcome, make_plan
 from function.retention.rules import KeepRules
 from function.retention.verdicts import Verdict
-from tests.planning import (
-    AS_OF,
-    DAY,
-    HOUR,
-    INSTANCE,
-    PROJECT,
-    expired,
-    made,
-    only_group,
-    plan,
-    policy,
-    policy_file,
-    reasons,
-)
+from tests.facts.account import INSTANCE, PROJECT
+from tests.facts.planning import AS_OF, DAY, HOUR, expired, made, only_group, plan, policy, policy_file, reasons
 
 OTHER: Final = "9c3b1f7a52d84e06a1f0c7d2b85e6a13"
 SECOND: Final = timedelta(seconds=1)

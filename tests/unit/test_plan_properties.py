@@ -14,7 +14,7 @@ from function.retention.durations import Duration
 from function.retention.plan import find_outcome
 from function.retention.policy import PolicyFile
 from function.retention.rules import PERIODS
-from tests.planning import (
+from tests.facts.planning import (
     AS_OF,
     DURATIONS,
     HOUR,

@@ -6,8 +6,8 @@ import pytest
 
 from function.errors import ConfigError
 from function.planner_settings import PlannerSettings
+from tests.facts.account import PROJECT
 
-PROJECT = "054e292c9880d4992f02c0196d3ea468"
 POLICY = f'version = 1\n[policy.a]\nprojects = ["{PROJECT}"]\ninstances = ["*"]\nkeep_last = 1\n'
 ENV = {"HW_REGION_NAME": "cn-north-4", "HW_AUTH_TOKEN": "token-of-a-test"}
 

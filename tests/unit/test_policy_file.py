@@ -18,7 +18,8 @@ from function.errors import ConfigError
 from function.retention.durations import ELAPSED, PATTERN, Duration
 from function.retention.policy import PolicyFile, RetentionPolicy, read_policy_file
 from function.retention.rules import KeepRules
-from tests.planning import INSTANCE, PROJECT, many
+from tests.facts.account import INSTANCE, PROJECT
+from tests.facts.planning import many
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEMA: Final = json.loads((ROOT / "schemas" / "retention-policy.v1.json").read_text())

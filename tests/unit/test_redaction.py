@@ -23,8 +23,8 @@ from function.redaction import (
     Redactor,
     redactor_of,
 )
-from tests.echoing import STYLES
-from tests.strategies import json_values
+from tests.doubles.echoing import STYLES
+from tests.facts.strategies import json_values
 
 TOKEN: Final = "MIIq5ecret/by+value&more=="
 PASSWORD: Final = 'a 5ecret "horse" & <cart>\\100%41'

@@ -27,7 +27,8 @@ from function.retention.report import (
 )
 from function.retention.rules import KeepRules
 from function.retention.verdicts import Verdict
-from tests.planning import AS_OF, DAY, HOUR, INSTANCE, PROJECT, made, plan, policy, policy_file
+from tests.facts.account import INSTANCE, PROJECT
+from tests.facts.planning import AS_OF, DAY, HOUR, made, plan, policy, policy_file
 
 FILE: Final = policy_file(
     policy(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from function.retention.durations import Duration, window_start
 from function.retention.rules import PERIODS, KeepRules, keep_reasons
-from tests.planning import DAY, ZONES, keep_rules, ordered_times, thorough
+from tests.facts.planning import DAY, ZONES, keep_rules, ordered_times, thorough
 
 ZONE: Final = ZoneInfo("UTC")
 BERLIN: Final = ZoneInfo("Europe/Berlin")

@@ -116,7 +116,7 @@ def test_the_names_that_kubernetes_makes_for_a_service_are_told_in_one_sentence(
 
 # What surrounds a process: Linux, Python images, Kubernetes, Knative, serverless platforms, build systems, the tools
 # of this cloud and of others. Many are two characters off a name of ours.
-ORDINARY: Final = (ROOT / "tests" / "ordinary_names.txt").read_text().split()
+ORDINARY: Final = (ROOT / "tests" / "facts" / "ordinary_names.txt").read_text().split()
 
 
 def test_the_names_of_other_programs_are_left_alone() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from function.cloud.signing import sign
 from function.exchange import Request
-from tests.strategies import backup_ids, project_ids, secrets
+from tests.facts.strategies import backup_ids, project_ids, secrets
 
 NOW: Final = datetime(2019, 11, 15, 3, 36, 55, tzinfo=UTC)
 

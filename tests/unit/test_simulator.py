@@ -28,10 +28,9 @@ from simulator.history import PROJECT as PRODUCTION
 from simulator.service import Leaving
 from simulator.services import SERVICES, TAURUSDB
 from simulator.signatures import canonical_request, signature
+from tests.facts.account import INSTANCE, PROJECT
 
-PROJECT = "054e292c9880d4992f02c0196d3ea468"
 OTHER = "9c3b1f7a52d84e06a1f0c7d2b85e6a13"
-INSTANCE = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 MANUAL = Backup(id="1fe4feaab48f11e6654hfa163eba87e4b66", project_id=PROJECT, instance_id=INSTANCE)
 TEMPORARY = AccessKey("TEMPORARYKEY", "temporary-secret", security_token="temporary-token")
 

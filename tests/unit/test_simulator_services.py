@@ -8,8 +8,8 @@ import requests
 
 from simulator import Account, Backup, Datastore, Simulator, Token
 from simulator.services import SERVICES
+from tests.facts.account import PROJECT
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
 LISTS: Final = {
     "taurusdb": f"/v3/{PROJECT}/backups",
     "rds": f"/v3/{PROJECT}/backups?instance_id=i",

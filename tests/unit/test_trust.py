@@ -7,7 +7,7 @@ import pytest
 
 from function.errors import ConfigError
 from function.trust import tls_context
-from tests.certificates import Authority
+from tests.doubles.certificates import Authority
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from simulator.processes import ROOT, Running
-from tests.deliverer import send
+from tests.wire.deliverer import send
 
 START_SECONDS: Final = 30.0
 _BASE: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt", "dev", "proc")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from tests.listening import Connection, LeftError
+from tests.doubles.listening import Connection, LeftError
 
 PAUSE: Final = 0.03
 

@@ -16,9 +16,8 @@ from function.retention.plan import Group, Listing, Plan, make_plan
 from function.retention.policy import PolicyFile, RetentionPolicy
 from function.retention.rules import PERIODS, KeepRules
 from function.retention.verdicts import Verdict
+from tests.facts.account import INSTANCE, PROJECT
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"
-INSTANCE: Final = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07"
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 AS_OF: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)

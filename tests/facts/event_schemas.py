@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
-SCHEMAS: Final = Path(__file__).parents[1] / "events" / "schemas"
+SCHEMAS: Final = Path(__file__).parents[2] / "events" / "schemas"
 PREFIX: Final = "dev.backup-reaper."
 
 

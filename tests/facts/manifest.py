@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 from simulator.processes import ROOT
-from tests.deliverer import PROJECT
+from tests.facts.account import PROJECT
 
 TEXT: Final = (ROOT / "template.yaml").read_text()
 DOCUMENTS: Final[list[dict[str, Any]]] = list(yaml.safe_load_all(TEXT))

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from tests.listening import Connection, LeftError, Listener
+from tests.doubles.listening import Connection, LeftError, Listener
 
 PAUSE = 0.03
 

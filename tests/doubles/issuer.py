@@ -1,8 +1,8 @@
 """An issuer of callers' tokens: keys, tokens and a JWK set, made with nothing but `cryptography`.
 
-As a process (`python -m tests.issuer --port N`) it serves `GET /keys`. `POST /token` makes a token of a JSON object
-with `header` and `claims`, `POST /rotate` takes new keys, `POST /behave` changes what `/keys` answers: `well`, `500`,
-`html`, `silent`, `drip`. `GET /fetches` counts how often `/keys` was asked for.
+As a process (`python -m tests.doubles.issuer --port N`) it serves `GET /keys`. `POST /token` makes a token of a JSON
+object with `header` and `claims`, `POST /rotate` takes new keys, `POST /behave` changes what `/keys` answers: `well`,
+`500`, `html`, `silent`, `drip`. `GET /fetches` counts how often `/keys` was asked for.
 """
 
 import argparse
@@ -161,7 +161,9 @@ class IssuerProcess:
 def run_issuer() -> Iterator[IssuerProcess]:
     """An issuer process, until the block ends."""
     port = _free_port()
-    with _run([sys.executable, "-m", "tests.issuer", "--port", str(port)], port, "/fetches", {}, None) as running:
+    with _run(
+        [sys.executable, "-m", "tests.doubles.issuer", "--port", str(port)], port, "/fetches", {}, None
+    ) as running:
         yield IssuerProcess(running.url)
 
 

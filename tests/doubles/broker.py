@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
-from tests.deliverer import STRUCTURED, Envelope, Mode, Reply, encode, send
+from tests.wire.deliverer import STRUCTURED, Envelope, Mode, Reply, encode, send
 
 TTL: Final = 255  # knativebrokerttl, against loops: less one for every reply
 INGRESS: Final = "http://broker-ingress.knative-eventing.svc.cluster.local/default/default"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
-from tests.deliverer import Envelope, Reply, deliver
+from tests.wire.deliverer import Envelope, Reply, deliver
 
 
 def deliver_all(

@@ -11,7 +11,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from simulator.processes import ROOT
-from tests.deliverer import DELETED, EXPIRED, FAILED, PROJECT, STRUCTURED, Reply
+from tests.facts.account import PROJECT
+from tests.wire.deliverer import DELETED, EXPIRED, FAILED, STRUCTURED, Reply
 
 CANARY: Final = "5ecret-canary-in-a-header"
 ABSENT: Final = "00000000000000000000000000000000br01"  # no backup of the simulator's: an event for it can be repeated

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.handshakes import Shake, shake_hands
-from tests.listening import Connection, Listener
+from tests.doubles.handshakes import Shake, shake_hands
+from tests.doubles.listening import Connection, Listener
 
 PAUSE: Final = 0.03
 ENDLESS: Final = 10**9

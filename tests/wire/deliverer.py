@@ -12,14 +12,13 @@ from uuid import uuid4
 
 from cloudevents.http import CloudEvent, from_http
 
-from tests.event_schemas import schema_faults
+from tests.facts.account import BACKUP, PROJECT
+from tests.facts.event_schemas import schema_faults
 
 Mode = Literal["binary", "structured"]
 Envelope: TypeAlias = dict[str, Any]
 """A CloudEvent in the JSON format: attributes and data side by side."""
 
-PROJECT: Final = "054e292c9880d4992f02c0196d3ea468"  # the API page's own example, and in the simulator's account
-BACKUP: Final = "1fe4feaab48f11e6654hfa163eba87e4b66"
 EXPIRED: Final = "dev.backup-reaper.backup.expired.v1"
 DELETED: Final = "dev.backup-reaper.backup.deleted.v1"
 FAILED: Final = "dev.backup-reaper.backup.deletion-failed.v1"

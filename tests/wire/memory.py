@@ -24,6 +24,11 @@ def growth(pid: int) -> Iterator[Growth]:
         measured.bytes = max(measured.bytes, _status(process, "VmHWM") - before[process])
 
 
+def peak_bytes(pid: int) -> int:
+    """The most resident memory that any one of the processes ever had; 0 on systems without /proc."""
+    return max((_status(process, "VmHWM") for process in _tree(pid)), default=0)
+
+
 def _tree(pid: int) -> list[int]:
     if not Path("/proc").exists():
         return []

@@ -17,8 +17,8 @@ from urllib.parse import unquote_to_bytes
 import rfc3339_validator  # type: ignore[import-untyped]
 import rfc3986_validator  # type: ignore[import-untyped]
 
-from tests.deliverer import EXPIRED, STRUCTURED, Envelope
-from tests.front_door import ABSENT, CORE, DATA, VALID, Answer, binary, chunks, envelope, request, structured
+from tests.wire.deliverer import EXPIRED, STRUCTURED, Envelope
+from tests.wire.front_door import ABSENT, CORE, DATA, VALID, Answer, binary, chunks, envelope, request, structured
 
 validate_rfc3339: Callable[[str], bool] = rfc3339_validator.validate_rfc3339
 validate_rfc3986: Callable[[str, str], object] = rfc3986_validator.validate_rfc3986

@@ -25,8 +25,8 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StorageType
 
-from tests.broker import KAFKA, Fate, over_http, read_reply
-from tests.deliverer import Envelope, Reply
+from tests.doubles.broker import KAFKA, Fate, over_http, read_reply
+from tests.wire.deliverer import Envelope, Reply
 
 EVENTS, RESULTS, DEAD_LETTERS = "events", "results", "dead-letters"
 START_SECONDS: Final = 30.0
