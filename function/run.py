@@ -10,7 +10,7 @@ from typing import Final
 
 from .backups import Mode, Outcome, Planned
 from .cloud.client import BackupClient
-from .cloud.listing import list_project
+from .cloud.listing import ask_time, list_project
 from .config import Config
 from .delivery import Delivery, EventName
 from .door import Publish
@@ -92,7 +92,7 @@ class Planner:
             NotFinalError: a list is unclear, the tick is ahead of our clock, or the sink refuses.
         """
         mode: Mode = "report" if tick.dry_run or self.reaper.policy.dry_run else self.mode
-        if why := _refuse_stale(tick, delivery.now):
+        if why := self._refuse_stale(tick, delivery):
             planned = Planned(mode=mode, skipped="stale_tick")
             facts: dict[str, object] = {"skipped": "stale_tick", "message": why}
         else:
@@ -129,6 +129,22 @@ class Planner:
             listings.append(Listing(engine=engine, project_id=project_id, backups=listed.backups))
             moved |= listed.moved
         return make_plan(listings, self.file, as_of), moved
+
+    def _refuse_stale(self, tick: Tick, delivery: Delivery) -> str | None:
+        """Why a tick is too old to plan for; the next one comes.
+
+        Raises:
+            NotFinalError: it is ahead of our clock, or old by a clock that is off or that the API cannot confirm.
+        """
+        if tick.time is None:
+            return "the tick has no time, so the moment to plan for is unknown"
+        age = delivery.now - Clock(ours=delivery.now).not_ahead(tick.time, "the tick's time")
+        if age <= MAX_TICK_AGE:
+            return None
+        part, policy = delivery.part(self.call_seconds), self.file.policies[0]
+        ask_time(self.clients[policy.engine], policy.projects[0], part)
+        Clock(ours=part.now, api=part.api_time).now()
+        return f"the tick is {age.total_seconds():.0f} s old; the most is {MAX_TICK_AGE.total_seconds():.0f} s"
 
     def _run(self, tick: Tick, mode: Mode, delivery: Delivery) -> tuple[Planned, dict[str, object]]:
         as_of = tick.time or delivery.now
@@ -247,20 +263,6 @@ def _may_be_deleted(error: NotFinalError | None, part: Delivery) -> bool:
     if not answers or error is None:
         return False
     return answers[-1] < 400 or answers[-1] >= 500 or error.http_status != answers[-1]
-
-
-def _refuse_stale(tick: Tick, now: datetime) -> str | None:
-    """Why a tick is too old to plan for; the next one comes.
-
-    Raises:
-        UndecidedError: it is ahead of our clock.
-    """
-    if tick.time is None:
-        return "the tick has no time, so the moment to plan for is unknown"
-    age = now - Clock(ours=now).not_ahead(tick.time, "the tick's time")
-    if age > MAX_TICK_AGE:
-        return f"the tick is {age.total_seconds():.0f} s old; the most is {MAX_TICK_AGE.total_seconds():.0f} s"
-    return None
 
 
 def _log_plan(plan: Plan) -> None:

@@ -40,6 +40,16 @@ def list_project(client: BackupClient, project_id: str, begin: Begin) -> Project
     return _read_project(client, project_id, begin) if listed.moved else listed
 
 
+def ask_time(client: BackupClient, project_id: str, delivery: Delivery) -> None:
+    """Make one call: the `Date` of its answer is then the delivery's `api_time`, whatever else the answer says.
+
+    Raises:
+        NotFinalError: there is no answer.
+    """
+    first_page = api.at_offset(api.pages_of(client.engine, project_id, None)[0], 0, 1)
+    client.get(first_page, project_id, delivery)
+
+
 def _read_project(client: BackupClient, project_id: str, begin: Begin) -> ProjectList:
     paths = api.pages_of(client.engine, project_id, None)
     moved = False

@@ -15,8 +15,9 @@ from function.events.planning import DUE, PING, PLANNED
 from function.tally import MAX_REPORTED
 from simulator import Backup, Fault, Simulator
 from simulator.processes import Running, run_function
+from tests.facts.account import PROJECT
 from tests.facts.event_schemas import schema_faults
-from tests.wire.deliverer import PROJECT, Envelope, deliver, send
+from tests.wire.deliverer import Envelope, deliver, send
 
 INSTANCE, OTHER_INSTANCE = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07", "d2f8a6c04b1e4937a5c3e0b7f9d18264in07"
 DAY: Final = timedelta(days=1)
@@ -130,7 +131,15 @@ class TestATick:
         report = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(time=time)).event
 
         assert (report["data"]["skipped"], report["data"]["mode"]) == ("stale_tick", "sweep")
-        assert account.calls == []
+        assert account.count("DELETE") == 0
+
+    def test_that_is_old_only_by_our_clock_is_not_final(self, account: Simulator, planner: Plan) -> None:
+        account.advance(-7200)
+
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(time=(now() - timedelta(hours=2)).isoformat()))
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "CLOCK_OFF")
+        assert account.count("DELETE") == 0
 
     def test_that_is_ahead_of_our_clock_is_not_final(self, account: Simulator, planner: Plan) -> None:
         ahead = (now() + timedelta(minutes=6)).isoformat()
