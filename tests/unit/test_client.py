@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from function.backups import Backup, DeleteBackup, Deleted, Failed
 from function.cloud.authorized import AuthorizedRequest
 from function.cloud.client import MAX_PAGES, BackupClient
+from function.cloud.engines.engine import Engine
+from function.cloud.engines.geminidb import GEMINIDB
+from function.cloud.engines.rds import RDS
 from function.cloud.engines.taurusdb import TAURUSDB
 from function.cloud.lockout import Verdict
 from function.delivery import Delivery
@@ -95,8 +98,8 @@ def delivery(**facts: Any) -> Delivery:
     return Delivery(now=datetime(2026, 3, 1, 12, tzinfo=UTC), until=0, **facts)
 
 
-def client(script: Script, credential: Tokens | None = None) -> BackupClient:
-    return BackupClient(TAURUSDB, ENDPOINT, "zh-cn", credential or Tokens("t1"), script.exchange)
+def client(script: Script, credential: Tokens | None = None, engine: Engine = TAURUSDB) -> BackupClient:
+    return BackupClient(engine, ENDPOINT, "zh-cn", credential or Tokens("t1"), script.exchange)
 
 
 def test_a_deletion_is_one_authorised_request() -> None:
@@ -215,6 +218,86 @@ def test_a_backup_that_is_absent_is_not_found() -> None:
 def test_an_unclear_list_finds_nothing_out(answer: Answer | NotFinalError, kind: type[NotFinalError]) -> None:
     with pytest.raises(kind):
         client(Script(answer)).find(COMMAND, delivery())
+
+
+# Engines whose lists are per instance, or two.
+
+IN_INSTANCE: Final = DeleteBackup(project_id=PROJECT, backup_id="b1", instance_id="i1", engine="rds")
+FIND_IN_INSTANCE: Final = ("GET", f"/v3/{PROJECT}/backups?backup_id=b1&instance_id=i1")
+FIND_INSTANCE: Final = ("GET", f"/v3/{PROJECT}/instances?id=i1")
+INSTANCE: Final = as_json({"instances": [{"id": "i1"}], "total_count": 1})
+LISTED_IN_DETAIL: Final = as_json(
+    {"backups": [{"id": "b1", "instance_id": "i1", "type": "manual", "status": "COMPLETED"}], "total_count": 1}
+)
+TWO_LISTS: Final = [
+    ("GET", f"/v4/{PROJECT}/backups?type={kind}&backup_id=b1") for kind in ("Instance", "DatabaseTable")
+]
+
+
+def test_a_backup_that_its_instance_s_list_has_is_found_by_one_call() -> None:
+    script = Script(LISTED_IN_DETAIL)
+
+    found = client(script, engine=RDS).find(IN_INSTANCE, delivery())
+
+    assert found and found.id == "b1"
+    assert script.calls == [FIND_IN_INSTANCE]
+
+
+def test_a_backup_is_absent_from_its_instance_s_list_only_if_the_instance_is_there() -> None:
+    script, mine = Script(ABSENT, INSTANCE), delivery()
+
+    assert client(script, engine=RDS).find(IN_INSTANCE, mine) is None
+
+    assert script.calls == [FIND_IN_INSTANCE, FIND_INSTANCE]
+    assert script.tokens == ["t1", "t1"]
+    assert {request.headers["X-Auth-Token"] for request in script.requests} == {f"t1 of {PROJECT}"}
+    assert all(each is mine for each in script.deliveries)
+
+
+@pytest.mark.parametrize(
+    "instances",
+    [
+        [],
+        [{"id": "i2"}],
+        [{"id": "i1"}, {"id": "i2"}],
+    ],
+    ids=str,
+)
+def test_an_empty_list_proves_nothing_if_the_instance_is_not_there(instances: list[dict[str, str]]) -> None:
+    script = Script(ABSENT, as_json({"instances": instances, "total_count": len(instances)}))
+
+    with pytest.raises(UndecidedError) as raised:
+        client(script, engine=RDS).find(IN_INSTANCE, delivery())
+
+    assert raised.value.error_code == "UNCLEAR_LIST"
+    assert raised.value.error_msg == (
+        "the API does not list the event's instance, so the empty list of its backups proves nothing"
+    )
+
+
+def test_where_there_are_two_lists_both_are_asked() -> None:
+    script = Script(ABSENT, LISTED_IN_DETAIL)
+
+    found = client(script, engine=GEMINIDB).find(COMMAND, delivery())
+
+    assert found and found.id == "b1"
+    assert script.calls == TWO_LISTS
+    assert all("X-Language" not in request.headers for request in script.requests)  # not documented for it
+
+
+def test_a_backup_is_absent_only_if_both_lists_are_empty() -> None:
+    assert client(Script(ABSENT, ABSENT), engine=GEMINIDB).find(COMMAND, delivery()) is None
+
+
+def test_a_backup_in_both_lists_is_unclear() -> None:
+    with pytest.raises(UndecidedError) as found:
+        client(Script(LISTED_IN_DETAIL, LISTED_IN_DETAIL), engine=GEMINIDB).find(COMMAND, delivery())
+    with pytest.raises(UndecidedError) as listed:
+        client(Script(LISTED_IN_DETAIL, LISTED_IN_DETAIL), engine=GEMINIDB).manual_backups(PROJECT, "i1", delivery())
+
+    assert [(each.value.error_code, each.value.error_msg) for each in (found, listed)] == [
+        ("UNCLEAR_LIST", "two lists hold the same backup")
+    ] * 2
 
 
 # Renewal.
@@ -357,6 +440,7 @@ def test_pages_are_read_until_all_backups_are_there(read: Pages, ids: list[str],
     ]
     assert {urlsplit(request.url).path for request in script.requests} == {f"/v3/{PROJECT}/backups"}
     assert all(request.headers["X-Language"] == "zh-cn" for request in script.requests)
+    assert {request.headers["X-Auth-Token"] for request in script.requests} == {f"t1 of {PROJECT}"}
 
 
 @pytest.mark.parametrize(
