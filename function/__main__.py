@@ -1,6 +1,7 @@
 """The command line: `python -m function plan`, `sweep` or `doctor`. It is configured as the functions are."""
 
 import argparse
+import gc
 import itertools
 import json
 import os
@@ -27,7 +28,7 @@ from .retention.page import to_page
 from .retention.plan import Listing, Plan, make_plan
 from .retention.policy import read_policy_file
 from .retention.report import to_json, to_table
-from .run import Planner
+from .run import COLLECT_AFTER, Planner
 
 FAULT: Final = 2
 LEFT: Final = 1
@@ -217,6 +218,7 @@ def _progress() -> Callable[[], None]:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(COLLECT_AFTER)
     try:
         sys.exit(main(sys.argv[1:], os.environ))  # noqa: TID251  # read here and nowhere else
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from .errors import ConfigError
 from .log import start_logging
 from .parts import make_parts
 from .planner_settings import PlannerSettings
-from .run import Planner
+from .run import COLLECT_AFTER, Planner
 
 try:
     config, settings = PlannerSettings.from_env(os.environ)  # noqa: TID251  # read here and nowhere else
@@ -34,6 +34,7 @@ door = Door(
 )
 server.configure({**config.in_force(), **settings.in_force()}, graceful_timeout=int(settings.deadline_seconds) + 5)
 gc.freeze()  # as in main
+gc.set_threshold(COLLECT_AFTER)
 
 
 @functions_framework.http
