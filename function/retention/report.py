@@ -72,7 +72,9 @@ def shown_size(verdict: Verdict) -> str:
     if verdict.backup.size_mb is None:
         return "-"
     gigabytes = verdict.backup.size_mb / 1024
-    return f"{gigabytes:.1f} GB" if gigabytes < 10_000 else f"{gigabytes:.1e} GB"
+    if gigabytes < 10_000:
+        return f"{gigabytes:.1f} GB"
+    return f"{gigabytes:,.0f} GB" if gigabytes < 999_999 else f"{gigabytes:.1e} GB"  # what fits into the column
 
 
 def outcome_text(group: Group) -> str:

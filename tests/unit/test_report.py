@@ -94,7 +94,7 @@ Outcome   planned: 2 of 9 backups expired, 17,578.1 GB of 17,590.7 GB or more
                                                    monthly #2
 2026-09-17 20:00  b5                       2.9 GB  keep: daily #3
 2026-09-16 20:00  b6                       2.9 GB  keep: unreadable, hold
-2026-08-29 20:00  a-name-that-is-lon\u2026  1.8e+04 GB  expired: no_rule
+2026-08-29 20:00  a-name-that-is-lon\u2026   17,578 GB  expired: no_rule
 2026-08-28 20:00  \ufffd[31mred\ufffd\ufffd\ufffd              0.0 GB  expired: no_rule
 2025-10-23 20:00  oldest                   0.0 GB  keep: yearly #2
 
@@ -271,7 +271,9 @@ def verdict(size_mb: float | None) -> Verdict:
         (52.0, "0.1 GB"),
         (1024.0, "1.0 GB"),
         (9999.9 * 1024, "9999.9 GB"),
-        (10_000 * 1024.0, "1.0e+04 GB"),
+        (10_000 * 1024.0, "10,000 GB"),
+        (999_998.6 * 1024, "999,999 GB"),
+        (999_999 * 1024.0, "1.0e+06 GB"),
         (999_999_999_999.0, "9.8e+08 GB"),
     ],
 )
