@@ -102,6 +102,12 @@ def test_a_command_within_the_policy_passes(policy: Policy, facts: dict[str, Any
             "project_not_allowed",
             "the project is not one of those that this function may touch",
         ),
+        (
+            OFF,
+            {"engine": "rds"},
+            "engine_not_allowed",
+            "the engine rds is not one of those that REAPER_ENGINES lists",
+        ),
         (OFF, {"expires": NOW}, "stale_event", "the event expired at 2026-03-01T12:00:00+00:00"),
         (OFF, {"expires": NOW - DAY}, "stale_event", "the event expired at 2026-02-28T12:00:00+00:00"),
         (Policy(max_event_age=HOUR), {}, "stale_event", "the event has no time, so its age is unknown"),
@@ -395,10 +401,8 @@ def test_a_backup_that_is_being_deleted_is_not_final_though_the_api_locks_it() -
 
 
 def test_a_backup_that_the_api_locks_is_in_use() -> None:
-    refusal = check(STRICT, backup(in_use=True))
-
-    assert refusal is not None
-    assert refusal.reason == "in_use"
+    message = "the API says that the backup must not be deleted now: it is locked, or a restore is using it"
+    assert check(STRICT, backup(in_use=True)) == Skipped(reason="in_use", message=message)
 
 
 # By rank.
@@ -448,6 +452,7 @@ def sibling(number: int, **facts: Any) -> Backup:
         ([sibling(1, status="AVAILABLE")], 1),
         ([sibling(1, status="FAILED")], 0),
         ([sibling(1, status="BUILDING", begin_time=None)], 0),
+        ([sibling(1, status="DELETING")], 0),
         ([sibling(1, begin_time=(NOW - 10 * DAY + SECOND).astimezone(timezone(8 * HOUR)))], 1),
         ([sibling(1), sibling(-1), sibling(2)], 2),
         ([sibling(1, name=None, description=None)], 1),

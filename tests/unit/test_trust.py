@@ -1,6 +1,7 @@
 """Which certificates are trusted, and which settings can never work."""
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,25 @@ def test_a_file_that_is_not_there_any_more_is_refused(tmp_path: Path) -> None:
 def test_a_directory_with_hashed_names_is_taken(authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "hashed").mkdir()
 
-    assert tls_context(str(authority.fill(tmp_path / "hashed"))).verify_mode == ssl.CERT_REQUIRED
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shaken(tls_context(str(authority.bundle)), Authority(tmp_path, "other"))
+    assert shaken(tls_context(str(authority.fill(tmp_path / "hashed"))), authority) == "http/1.1"
+
+
+def shaken(client: ssl.SSLContext, authority: Authority) -> str | None:
+    """The protocol that a client agrees on with a server, whose certificate is of the authority."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(authority.issue("server.example"))
+    server.set_alpn_protocols(["h2", "http/1.1"])
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_hostname="server.example"),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for end in (*ends, *ends):
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    return ends[0].selected_alpn_protocol()
 
 
 @pytest.mark.parametrize("name", [None, "ca.pem", "0123abcd", "0123abcd.pem", "0123ABCD.0", "0123abcd.r0", "123abcd.0"])
@@ -81,6 +100,8 @@ def test_a_directory_without_hashed_names_is_refused(authority: Authority, tmp_p
         (directory / name).write_bytes(authority.bundle.read_bytes())
 
     with pytest.raises(
-        ConfigError, match=r"^REQUESTS_CA_BUNDLE is a directory without certificates under hashed names"
+        ConfigError,
+        match=r"^REQUESTS_CA_BUNDLE is a directory without certificates under hashed names: "
+        r"run `openssl rehash` on it, or name a file$",
     ):
         tls_context(str(directory))
