@@ -20,6 +20,7 @@ from function.setting_names import NAMES
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
 from tests.conftest import RunFunction
+from tests.doubles.asked import Asked
 from tests.doubles.issuer import Key, caller_settings
 from tests.facts.docs import FILES, blocks, page, section, tables
 from tests.wire.deliverer import STRUCTURED, Reply, send
@@ -48,18 +49,6 @@ DEFAULTS: Final = {names[0]: default[1:-1] for names, default in SETTINGS.items(
 ANSWERS: Final = {int(status): rest for status, *rest in tables(section("The answer to the sender", page("events")))[0]}
 ISSUER_KEY: Final = Key("key-1")
 THROTTLED: Final = Fault(status=429, body={"error_code": "APIGW.0308", "error_msg": "too many requests"})
-
-
-class Asked(dict[str, str]):
-    """An environment that remembers what it was asked for."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        super().__init__(variables)
-        self.names: set[str] = set()
-
-    def __contains__(self, name: object) -> bool:
-        self.names.add(str(name))
-        return super().__contains__(name)
 
 
 def deliver(url: str, sample: str, headers: Mapping[str, str] | None = None) -> Reply:

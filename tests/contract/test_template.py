@@ -20,6 +20,7 @@ from function.events.planning import PLANNED
 from function.planner_settings import PlannerSettings
 from function.run import MAX_TICK_AGE
 from simulator.processes import ROOT
+from tests.doubles.asked import Asked
 from tests.doubles.issuer import Key, caller_settings
 from tests.doubles.mounted import MountedSecret
 from tests.facts.account import PROJECT
@@ -90,18 +91,6 @@ ALTERNATIVES: Final[dict[str, str]] = {
 }
 VOLUMES: Final = {each["name"]: each for each in POD["volumes"]}
 MOUNTS: Final = {each["name"]: each for each in CONTAINER["volumeMounts"]}
-
-
-class Asked(dict[str, str]):
-    """An environment that remembers what it was asked for."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        super().__init__(variables)
-        self.names: set[str] = set()
-
-    def __contains__(self, name: object) -> bool:
-        self.names.add(str(name))
-        return super().__contains__(name)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,22 +13,16 @@ import pytest
 
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
-from tests.facts.account import PROJECT
-from tests.integration.test_planner import INSTANCE, OTHER_INSTANCE, POLICY, backup
+from tests.facts.account import INSTANCE, PROJECT
+from tests.facts.retained import OTHER_INSTANCE, POLICY, backup, fill
 
-DAY: Final = timedelta(days=1)
 COVERAGE: Final = {name: value for name, value in os.environ.items() if name.startswith("COV")}
 
 
 @pytest.fixture
 def account(simulator: Simulator) -> Simulator:
     """Four backups of one instance, of which two expire, and two of another."""
-    simulator.account.backups.clear()
-    for age in (40, 30, 20, 10):
-        simulator.add(backup(f"b{age}", age))
-    for age in (90, 80):
-        simulator.add(backup(f"o{age}", age, instance_id=OTHER_INSTANCE))
-    return simulator
+    return fill(simulator)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,15 +13,14 @@ import pytest
 from function.events.contract import DELETED, EXPIRED
 from function.events.planning import DUE, PING, PLANNED
 from function.tally import MAX_REPORTED
-from simulator import Backup, Fault, Simulator
+from simulator import Fault, Simulator
 from simulator.processes import Running, run_function
-from tests.facts.account import PROJECT
+from tests.facts.account import INSTANCE, PROJECT
 from tests.facts.event_schemas import schema_faults
+from tests.facts.retained import OTHER_INSTANCE, POLICY, backup, fill, now
+from tests.integration.conftest import ACCEPT
 from tests.wire.deliverer import Envelope, deliver, send
 
-INSTANCE, OTHER_INSTANCE = "6ab7e0f13c5d4e2f8a90b1c2d3e4f506in07", "d2f8a6c04b1e4937a5c3e0b7f9d18264in07"
-DAY: Final = timedelta(days=1)
-ACCEPT: Final = Fault(path="^/sink", times=None, status=202)
 TROUBLES: Final[list[dict[str, Any]]] = [
     {"drop": True},
     {"drop": True, "takes_effect": True},
@@ -32,17 +31,6 @@ TROUBLES: Final[list[dict[str, Any]]] = [
     {"status": 404, "body": "<html>"},
 ]
 RATES: Final = (("GET", 0.1), ("DELETE", 0.4))
-POLICY: Final = f"""
-version = 1
-[policy.standard]
-projects = ["{PROJECT}"]
-instances = ["*"]
-keep_last = 2
-"""
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def tick(**attributes: object) -> Envelope:
@@ -51,21 +39,10 @@ def tick(**attributes: object) -> Envelope:
     return {name: value for name, value in {**envelope, **attributes}.items() if value is not None}
 
 
-def backup(name: str, age: float, **facts: Any) -> Backup:
-    begun = (now() - age * DAY).strftime("%Y-%m-%dT%H:%M:%S+0000")
-    usual = {"project_id": PROJECT, "instance_id": INSTANCE, "name": name, "begin_time": begun}
-    return Backup(id=name, **{**usual, **facts})
-
-
 @pytest.fixture
 def account(simulator: Simulator) -> Simulator:
     """Four backups of one instance, of which two expire, and two of another."""
-    simulator.account.backups.clear()
-    for age in (40, 30, 20, 10):
-        simulator.add(backup(f"b{age}", age))
-    for age in (90, 80):
-        simulator.add(backup(f"o{age}", age, instance_id=OTHER_INSTANCE))
-    return simulator
+    return fill(simulator)
 
 
 Plan = Callable[..., Running]
@@ -83,20 +60,6 @@ def planner(tmp_path: Path, settings: Mapping[str, str]) -> Iterator[Plan]:
             return stack.enter_context(run_function(env, target="plan_retention"))
 
         yield start
-
-
-@pytest.fixture(scope="module")
-def lasting_sink() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def sink(lasting_sink: Simulator) -> Simulator:
-    """A sink that takes everything and remembers what it was sent."""
-    lasting_sink.reset()
-    lasting_sink.fault(ACCEPT)
-    return lasting_sink
 
 
 def published(sink: Simulator) -> list[Envelope]:

@@ -22,25 +22,11 @@ from tests.conftest import TOKEN, RunFunction
 from tests.doubles.certificates import Authority
 from tests.doubles.listening import Connection, Listener
 from tests.facts.account import BACKUP, PROJECT
+from tests.integration.conftest import ACCEPT
 from tests.wire.deliverer import DELETED, FAILED, SKIPPED, STRUCTURED, Envelope, Mode, Reply, deliver, expired_event
 
 AUTOMATED: Final = "c0c9f155c7b7423a9d30f0175998b63bbr07"
-ACCEPT: Final = Fault(path="^/sink", times=None, status=202)
 BOTH_MODES = pytest.mark.parametrize("mode", ["binary", "structured"])
-
-
-@pytest.fixture(scope="module")
-def lasting_sink() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def sink(lasting_sink: Simulator) -> Simulator:
-    """A sink that takes everything."""
-    lasting_sink.reset()
-    lasting_sink.fault(ACCEPT)
-    return lasting_sink
 
 
 @pytest.fixture

@@ -21,23 +21,13 @@ from function.guards import (
     refuse_command,
     refuse_stale,
 )
-from tests.facts.account import NOW
+from tests.facts.account import COMMAND, NOW, WEEKLY
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 OFF: Final = Policy()
-COMMAND: Final = DeleteBackup(project_id="p" * 32, backup_id="b1")
-BACKUP: Final = Backup(
-    id="b1",
-    name="weekly",
-    instance_id="i1",
-    type="manual",
-    status="COMPLETED",
-    begin_time=NOW - 10 * DAY,
-    description="",
-)
 
 
 def command(**facts: Any) -> DeleteBackup:
@@ -45,7 +35,7 @@ def command(**facts: Any) -> DeleteBackup:
 
 
 def backup(**facts: Any) -> Backup:
-    return replace(BACKUP, **facts)
+    return replace(WEEKLY, **facts)
 
 
 CLOCK: Final = Clock(ours=NOW, api=NOW)
@@ -53,7 +43,7 @@ CLOCK: Final = Clock(ours=NOW, api=NOW)
 
 def check(
     policy: Policy,
-    backup: Backup = BACKUP,
+    backup: Backup = WEEKLY,
     command: DeleteBackup = COMMAND,
     *,
     siblings: Sequence[Backup] = (),
@@ -305,7 +295,7 @@ def test_whatever_joins_the_parts_of_a_hold_word_the_backup_is_held(
 
 
 def test_the_instance_that_the_event_names_passes() -> None:
-    assert check(OFF, BACKUP, command(instance_id="i1")) is None
+    assert check(OFF, WEEKLY, command(instance_id="i1")) is None
 
 
 @pytest.mark.parametrize(
@@ -348,7 +338,7 @@ def test_a_backup_outside_the_policy_is_refused(
 
 
 def test_a_backup_of_another_instance_is_refused() -> None:
-    refusal = check(OFF, BACKUP, command(instance_id="i2"))
+    refusal = check(OFF, WEEKLY, command(instance_id="i2"))
 
     message = "the backup belongs to instance i1, the event names i2"
     assert refusal == Skipped(reason="wrong_instance", message=message)
@@ -530,7 +520,7 @@ def test_a_list_in_which_something_is_unclear_ranks_nothing(siblings: list[Backu
 def test_two_reads_of_a_backup_that_do_not_agree_are_undecided(later: dict[str, Any]) -> None:
     """The list of the instance is the later read: what it says of our own backup counts."""
     listed = [backup(**later), sibling(1)]
-    facts = Facts(backup=BACKUP, clock=CLOCK, siblings=lambda instance_id: listed)
+    facts = Facts(backup=WEEKLY, clock=CLOCK, siblings=lambda instance_id: listed)
 
     with pytest.raises(UndecidedError, match=r"^UNCLEAR_BACKUP: two reads of the backup do not agree"):
         [each(facts) for each in backup_checks(COMMAND, Policy(keep_last=1))]

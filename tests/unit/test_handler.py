@@ -14,21 +14,11 @@ from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError, UndecidedError
 from function.guards import Policy
 from function.handler import handle
-from tests.facts.account import NOW
+from tests.facts.account import COMMAND, NOW, WEEKLY
 
 DAY: Final = timedelta(days=1)
 OFF: Final = Policy()
-COMMAND: Final = DeleteBackup(project_id="p" * 32, backup_id="b1")
-BACKUP: Final = Backup(
-    id="b1",
-    name="weekly",
-    instance_id="i1",
-    type="manual",
-    status="COMPLETED",
-    begin_time=NOW - 10 * DAY,
-    description="",
-)
-NEWER: Final = replace(BACKUP, id="b2", begin_time=NOW - DAY)
+NEWER: Final = replace(WEEKLY, id="b2", begin_time=NOW - DAY)
 
 
 class Account:
@@ -78,7 +68,7 @@ def carry_out(account: Account, policy: Policy = OFF, **facts: Any) -> Outcome:
 
 
 def test_without_a_guard_a_deletion_is_one_call() -> None:
-    account = Account(BACKUP, NEWER)
+    account = Account(WEEKLY, NEWER)
 
     outcome = carry_out(account)
 
@@ -97,7 +87,7 @@ STRICT: Final = Policy(manual_only=True, allowed_projects=frozenset({"p" * 32}),
 
 
 def test_strict_is_one_read_and_one_deletion() -> None:
-    account = Account(BACKUP, NEWER)
+    account = Account(WEEKLY, NEWER)
 
     outcome = carry_out(account, STRICT, judged=NOW)
 
@@ -107,7 +97,7 @@ def test_strict_is_one_read_and_one_deletion() -> None:
 
 
 def test_a_rank_is_one_more_read_and_one_deletion() -> None:
-    account = Account(BACKUP, NEWER)
+    account = Account(WEEKLY, NEWER)
 
     outcome = carry_out(account, Policy(keep_last=1))
 
@@ -150,14 +140,14 @@ def test_a_backup_that_is_not_found_is_deleted_already(policy: Policy, facts: di
 def test_a_refusal_ends_it_and_the_backup_stays(
     policy: Policy, facts: dict[str, Any], reason: str, calls: list[str]
 ) -> None:
-    account = Account(BACKUP, NEWER)
+    account = Account(WEEKLY, NEWER)
 
     outcome = carry_out(account, policy, **facts)
 
     assert isinstance(outcome, Skipped)
     assert (outcome.reason, outcome.would_delete) == (reason, None)
     assert account.calls == calls
-    assert account.backups == {"b1": BACKUP, "b2": NEWER}
+    assert account.backups == {"b1": WEEKLY, "b2": NEWER}
 
 
 @pytest.mark.parametrize(
@@ -169,14 +159,14 @@ def test_a_refusal_ends_it_and_the_backup_stays(
     ],
 )
 def test_a_dry_run_does_everything_but_the_deletion(policy: Policy, facts: dict[str, Any], calls: list[str]) -> None:
-    account = Account(BACKUP, NEWER)
+    account = Account(WEEKLY, NEWER)
 
     outcome = carry_out(account, policy, **facts)
 
     message = "dry run: a DELETE of this backup would have been sent"
-    assert outcome == Skipped(reason="dry_run", message=message, would_delete=BACKUP)
+    assert outcome == Skipped(reason="dry_run", message=message, would_delete=WEEKLY)
     assert account.calls == calls
-    assert account.backups == {"b1": BACKUP, "b2": NEWER}
+    assert account.backups == {"b1": WEEKLY, "b2": NEWER}
 
 
 @pytest.mark.parametrize("facts", [{}, {"expires": NOW}])
@@ -269,12 +259,12 @@ class Dated(Account):
 def test_a_guard_is_not_decided_by_a_clock_that_is_off(
     api_time: datetime, policy: Policy, facts: dict[str, Any]
 ) -> None:
-    account = Dated(api_time, BACKUP, NEWER)
+    account = Dated(api_time, WEEKLY, NEWER)
 
     with pytest.raises(UndecidedError, match=r"^CLOCK_OFF: "):
         carry_out(account, policy, **facts)
 
-    assert account.backups == {"b1": BACKUP, "b2": NEWER}
+    assert account.backups == {"b1": WEEKLY, "b2": NEWER}
 
 
 def test_that_a_backup_is_gone_is_true_whatever_our_clock_says() -> None:
@@ -290,9 +280,9 @@ def test_nothing_is_deleted_that_could_not_be_read(policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("policy", "backup"),
     [
-        (Policy(min_age=DAY), replace(BACKUP, begin_time=NOW + DAY)),
-        (Policy(manual_only=True), replace(BACKUP, type=None)),
-        (Policy(keep_last=1), replace(BACKUP, instance_id=None)),
+        (Policy(min_age=DAY), replace(WEEKLY, begin_time=NOW + DAY)),
+        (Policy(manual_only=True), replace(WEEKLY, type=None)),
+        (Policy(keep_last=1), replace(WEEKLY, instance_id=None)),
     ],
 )
 def test_what_cannot_be_decided_stays(policy: Policy, backup: Backup) -> None:
