@@ -17,7 +17,7 @@ from .backups import Planned
 from .cloud.api import read_backups
 from .cloud.engines import ENGINES
 from .delivery import Delivery
-from .errors import ConfigError, NotFinalError, UndecidedError
+from .errors import ConfigError, NotFinalError
 from .events.grammar import read_time
 from .events.planning import DUE, Tick
 from .exchange import Answer
@@ -115,7 +115,7 @@ def _plan_saved(options: argparse.Namespace, env: Mapping[str, str], as_of: date
     for path in options.backups:
         try:
             page, total_count = read_backups(Answer(200, {}, _read(path)), engine)
-        except UndecidedError as error:
+        except NotFinalError as error:
             raise UsageError(f"{path} is not a saved answer of the list API: {error.error_msg}") from None
         backups += page
     if (listed := len({backup.id for backup in backups})) < total_count:

@@ -53,9 +53,11 @@ class NotFinalError(ReaperError):
 
     Attributes:
         needs_operator: whether it lasts until an operator does something, so that it is worth an alarm.
+        may_not_look: the API itself says that the permission to list is missing.
     """
 
     needs_operator: ClassVar[bool] = False
+    may_not_look: bool = False
 
     def __init__(
         self,

@@ -123,6 +123,12 @@ def refuse_stale(command: DeleteBackup, policy: Policy, clock: Clock) -> Skipped
     return None
 
 
+def refuse_leaving(backup: Backup) -> None:
+    """Raise UndecidedError where a deletion is under way: whatever a check says, the backup may be gone soon."""
+    if backup.status == "DELETING":
+        raise _unclear_status(backup)
+
+
 def is_dry_run(command: DeleteBackup, policy: Policy) -> bool:
     """Either can make a run safer, neither less safe."""
     return policy.dry_run or command.dry_run
@@ -245,7 +251,11 @@ def _is_completed(backup: Backup) -> bool:
         return True
     if backup.status == "FAILED":
         return False
-    raise UndecidedError("UNCLEAR_BACKUP", f"the backup's status is {_cut(str(backup.status))}")
+    raise _unclear_status(backup)
+
+
+def _unclear_status(backup: Backup) -> UndecidedError:
+    return UndecidedError("UNCLEAR_BACKUP", f"the backup's status is {_cut(str(backup.status))}")
 
 
 def _begun(backup: Backup, clock: Clock) -> datetime:

@@ -7,7 +7,7 @@ from typing import Protocol
 from . import guards
 from .backups import Backup, DeleteBackup, Deleted, Failed, Outcome, Skipped
 from .delivery import Delivery
-from .errors import ApiDeniedError, NotFinalError, UndecidedError
+from .errors import NotFinalError, UndecidedError
 from .guards import Check, Clock, Facts, Policy
 
 
@@ -58,14 +58,17 @@ def _look(
         raise
     if backup is None:
         return _absent(command, policy)
+    guards.refuse_leaving(backup)
     clock = _clock(delivery)
     if stale := guards.refuse_stale(command, policy, clock):  # once more, with a clock that the API's time has checked
         return stale
-    facts = Facts(
-        backup=backup,
-        clock=clock,
-        siblings=lambda instance_id: backups.manual_backups(command.project_id, instance_id, delivery),
-    )
+
+    def siblings(instance_id: str) -> Sequence[Backup]:
+        found = backups.manual_backups(command.project_id, instance_id, delivery)
+        _clock(delivery).now()  # by which they are ranked, checked against this answer's time, too
+        return found
+
+    facts = Facts(backup=backup, clock=clock, siblings=siblings)
     return next((refusal for check in checks if (refusal := check(facts))), None)
 
 
@@ -84,4 +87,4 @@ def _absent(command: DeleteBackup, policy: Policy) -> Outcome:
 
 def _is_blind(error: NotFinalError) -> bool:
     """Whether looking again would see no more: no permission to list, or a list that is unclear."""
-    return isinstance(error, UndecidedError) or (isinstance(error, ApiDeniedError) and error.http_status == 403)
+    return isinstance(error, UndecidedError) or error.may_not_look

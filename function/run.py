@@ -21,7 +21,7 @@ from .events.planning import Tick, read_tick, write_expired, write_report
 from .guards import Clock
 from .parts import Parts
 from .planner_settings import PlannerSettings
-from .reaper import Reaper
+from .reaper import AsPlanned, Reaper
 from .record import Record, log_record
 from .retention.plan import Listing, Plan, make_plan
 from .retention.policy import PolicyFile
@@ -205,13 +205,15 @@ class Planner:
 
     def _settle(self, told: Told, delivery: Delivery, tally: Tally) -> tuple[bool, NotFinalError | None, Delivery]:
         """Whether one backup has a final outcome, or why not; as the reaper does with a delivery of its event."""
-        _, attributes, data = told
+        (group, verdict), attributes, data = told
+        as_planned = AsPlanned(self.reaper.engines[group.engine], verdict.backup)
+        reaper = replace(self.reaper, engines={group.engine: as_planned})
         part = delivery.part(self.call_seconds)
         part.event = EventName(id=attributes["id"], source=attributes["source"], type=attributes["type"])
         outcome: Outcome | None = None
         error: NotFinalError | None = None
         try:
-            outcome, result, result_data = self.reaper.settle(Event(attributes, data, "structured"), part)
+            outcome, result, result_data = reaper.settle(Event(attributes, data, "structured"), part)
             tally.add(type(outcome).__name__.lower())
             self._publish_result(result, result_data, delivery, tally)
         except NotFinalError as caught:

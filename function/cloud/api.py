@@ -71,9 +71,9 @@ def _with_query(path: str, query: Mapping[str, str]) -> str:
 
 
 def read_verdict(answer: Answer, engine: Engine) -> Verdict:
-    """What the answer says about the credential."""
+    """What the answer says about the credential. A page with a 2xx is a proxy's: it accepts nothing."""
     if 200 <= answer.status < 300:
-        return Verdict.ACCEPTED
+        return Verdict.ACCEPTED if answer.body.lstrip()[:1] in (b"", b"{") else Verdict.UNKNOWN
     refusal = Refusal.read(answer)
     if refusal.meaning(engine.codes) is Meaning.TOKEN:
         return Verdict.REFUSED
@@ -175,11 +175,15 @@ def read_instances(answer: Answer, engine: Engine) -> tuple[list[str], int]:
 def _read_list(answer: Answer, engine: Engine, name: str) -> tuple[list[object], int]:
     if answer.status != 200:
         refusal = Refusal.read(answer)
-        raise refusal.to_error(_LIST_ERRORS.get(refusal.meaning(engine.codes), UndecidedError))
-    body = read_object(answer.body) or {}
-    items, total_count = body.get(name), body.get("total_count")
-    if not isinstance(items, list) or type(total_count) is not int or has_error(body):
-        raise UndecidedError("UNCLEAR_LIST", "the API's list is not of the documented form")
+        unclear = UndecidedError if refusal.documented else ApiUnavailableError
+        error = refusal.to_error(_LIST_ERRORS.get(refusal.meaning(engine.codes), unclear))
+        error.may_not_look = refusal.denies_permission(engine.codes)
+        raise error
+    body = read_object(answer.body)
+    items, total_count = (body or {}).get(name), (body or {}).get("total_count")
+    if body is None or not isinstance(items, list) or type(total_count) is not int or has_error(body):
+        kind = ApiUnavailableError if body is None else UndecidedError  # a page is a proxy's: the API has said nothing
+        raise kind("UNCLEAR_LIST", "the API's list is not of the documented form")
     return items, total_count
 
 

@@ -118,6 +118,11 @@ class Refusal:
         # Redirects, the server's own trouble, and every 4xx that a firewall, a proxy or another program can send.
         return _BY_STATUS.get(self.status, Meaning.UNAVAILABLE)
 
+    def denies_permission(self, codes: Codes) -> bool:
+        """Whether the service or IAM misses a permission; the gateway and proxies answer 403 for other reasons, too."""
+        is_own = self.error_code != "NO_ERROR_CODE" and not self.error_code.upper().startswith("APIG")
+        return self.status == 403 and is_own and self.meaning(codes) in (Meaning.DENIED, Meaning.MAYBE_DENIED)
+
     def to_error(self, kind: type[NotFinalError], introduction: str = "") -> NotFinalError:
         """The refusal as an error of a kind."""
         return kind(

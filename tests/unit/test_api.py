@@ -516,7 +516,13 @@ def test_a_redirect_is_never_a_deletion(status: int) -> None:
     [(199, "UNKNOWN"), (200, "ACCEPTED"), (204, "ACCEPTED"), (299, "ACCEPTED"), (300, "UNKNOWN")],
 )
 def test_a_success_accepts_the_credential(status: int, expected: str) -> None:
-    assert read_verdict(Answer(status, {}, b"<html>"), TAURUSDB).name == expected
+    for body in (b"", b"{}", b' {"job_id": "j1"}'):
+        assert read_verdict(Answer(status, {}, body), TAURUSDB).name == expected
+
+
+def test_a_page_with_a_success_accepts_no_credential() -> None:
+    """A captive portal's, for instance: the API has not seen the credential."""
+    assert read_verdict(Answer(200, {}, b"<html>"), TAURUSDB) is Verdict.UNKNOWN
 
 
 def loaded(body: bytes) -> Any:
@@ -636,8 +642,6 @@ NO_ID: Final = "the API listed something without an id"
         ({"backups": {}, "total_count": 0}, NO_PAGE),
         ({"backups": "", "total_count": 0}, NO_PAGE),
         ({}, NO_PAGE),
-        ([], NO_PAGE),
-        (None, NO_PAGE),
         ({"backups": [None], "total_count": 1}, NO_ID),
         ({"backups": [BACKUP], "total_count": 1}, NO_ID),
         ({"backups": [{}], "total_count": 1}, NO_ID),
@@ -655,10 +659,50 @@ def test_any_other_list_proves_nothing(body: object, message: str) -> None:
     assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_LIST", message)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"backups": [], "total_count": 0, "total_count": 0}'])
-def test_a_list_that_is_no_json_proves_nothing(body: bytes) -> None:
-    with pytest.raises(UndecidedError, match=NO_PAGE):
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"\xff", b"[]", b"null", b'{"backups": [], "total_count": 0, "total_count": 0}']
+)
+def test_what_is_no_json_object_is_not_the_api_s_list(body: bytes) -> None:
+    with pytest.raises(ApiUnavailableError) as raised:
         read_found(Answer(200, {}, body), BACKUP, TAURUSDB)
+
+    assert (raised.value.error_code, raised.value.error_msg) == ("UNCLEAR_LIST", NO_PAGE)
+
+
+def refused(status: int, code: str) -> Answer:
+    return as_json({"error_code": code, "error_msg": "refused"}, status=status)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (refused(403, "DBS.200010"), True),
+        (refused(403, "DBS.200044"), True),  # not found, or no permission
+        (refused(403, "DBS.999999"), True),
+        (refused(403, "IAM.0002"), True),
+        (refused(403, "PAP5.0011"), True),  # a policy of IAM
+        (refused(403, "DBS.280056"), False),  # the token
+        (refused(403, "APIGW.0802"), False),  # the address is blocked
+        (refused(403, "APIG.0802"), False),
+        (refused(400, "DBS.280449"), False),  # the account is frozen
+        (refused(401, "APIGW.0301"), False),
+        (refused(429, "APIGW.0308"), False),
+        (Answer(403, {}, b"<html>"), False),  # a firewall
+        (Answer(404, {}, b"<html>"), False),
+    ],
+    ids=str,
+)
+def test_only_the_api_itself_says_that_we_may_not_look(answer: Answer, expected: bool) -> None:
+    with pytest.raises(NotFinalError) as raised:
+        read_found(answer, BACKUP, TAURUSDB)
+
+    assert raised.value.may_not_look is expected
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"message": "no route"}'])
+def test_a_list_that_another_program_refuses_is_not_unclear_but_missing(body: bytes) -> None:
+    with pytest.raises(ApiUnavailableError):
+        read_found(Answer(404, {}, body), BACKUP, TAURUSDB)
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,14 @@ NEWER: Final = replace(WEEKLY, id="b2", begin_time=NOW - DAY)
 
 
 class Account:
-    """Backups in a list, and the calls that were made."""
+    """Backups in a list, and the calls that were made.
 
-    def __init__(self, *backups: Backup) -> None:
+    Args:
+        api_times: the `Date` of each answer; none after the last.
+    """
+
+    def __init__(self, *backups: Backup, api_times: Sequence[datetime | None] = ()) -> None:
+        self.api_times = list(api_times)
         self.backups = {backup.id: backup for backup in backups}
         self.calls: list[str] = []
         self.deliveries: list[Delivery] = []
@@ -45,6 +50,8 @@ class Account:
     def _called(self, call: str, delivery: Delivery) -> None:
         self.calls.append(call)
         self.deliveries.append(delivery)
+        if self.api_times:
+            delivery.api_time = self.api_times.pop(0) or delivery.api_time
 
 
 class Broken:
@@ -151,6 +158,30 @@ def test_a_refusal_ends_it_and_the_backup_stays(
 
 
 @pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        (OFF, {"expires": NOW}),
+        (OFF, {"instance_id": "i2"}),
+        (Policy(hold_words=("weekly",)), {}),
+        (Policy(manual_only=True, min_age=100 * DAY), {"dry_run": True}),
+    ],
+)
+def test_a_deletion_under_way_is_not_final_whatever_a_guard_says(policy: Policy, facts: dict[str, Any]) -> None:
+    """An engine that deletes asynchronously had an earlier delivery's DELETE: the repeat finds the backup gone."""
+    with pytest.raises(UndecidedError, match="the backup's status is DELETING"):
+        carry_out(Account(replace(WEEKLY, status="DELETING")), policy, **facts)
+
+
+def test_each_answer_s_time_counts_for_the_rank() -> None:
+    account = Account(WEEKLY, NEWER, api_times=[None, NOW - DAY])
+
+    with pytest.raises(UndecidedError, match="CLOCK_OFF"):
+        carry_out(account, Policy(keep_last=1))
+
+    assert account.calls == ["find", "manual_backups p i1"]
+
+
+@pytest.mark.parametrize(
     ("policy", "facts", "calls"),
     [
         (OFF, {"dry_run": True}, ["find"]),
@@ -192,6 +223,8 @@ class Unseen(Broken):
 
 
 DENIED: Final = ApiDeniedError("DBS.200010", "not authorised", http_status=403)
+DENIED.may_not_look = True
+BLOCKED: Final = ApiDeniedError("APIGW.0802", "the address is blocked", http_status=403)
 REFUSED: Final = ApiDeniedError("CREDENTIAL_REFUSED", "refused a short time ago")
 UNCLEAR: Final = UndecidedError("UNCLEAR_LIST", "another list")
 SILENT: Final = ApiUnavailableError("NO_ANSWER", "no answer")
@@ -210,6 +243,7 @@ def test_a_stale_event_that_cannot_look_says_what_it_could_not_see(error: NotFin
     ("error", "api_time", "code"),
     [
         (REFUSED, None, "CREDENTIAL_REFUSED"),
+        (BLOCKED, None, "APIGW.0802"),
         (SILENT, None, "NO_ANSWER"),
         (DENIED, NOW + DAY, "CLOCK_OFF"),
         (UNCLEAR, NOW - DAY, "CLOCK_OFF"),

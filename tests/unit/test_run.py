@@ -30,10 +30,16 @@ POLICY = f'version = 1\n[policy.a]\nprojects = ["{PROJECT}"]\ninstances = ["*"]\
 
 
 class Cloud:
-    """Three backups of one instance; what is deleted is gone."""
+    """Three backups of one instance; what is deleted is gone.
 
-    def __init__(self, *, clock: datetime = NOW, answers: bool = True) -> None:
-        self.clock, self.answers = clock, answers
+    Args:
+        later: what has changed of a backup when it is looked up.
+    """
+
+    def __init__(
+        self, *, clock: datetime = NOW, answers: bool = True, later: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        self.clock, self.answers, self.later = clock, answers, later or {}
         self.backups = {f"b{age}": self.item(f"b{age}", age) for age in (30, 20, 10)}
 
     def item(self, name: str, age: int) -> dict[str, object]:
@@ -51,7 +57,8 @@ class Cloud:
             del self.backups[name]
             return Answer(200, headers, json.dumps({"backup_id": name}).encode())
         named = query.get("backup_id", list(self.backups))
-        found = [self.backups[name] for name in named if name in self.backups]
+        changed = self.later if "backup_id" in query else {}
+        found = [{**self.backups[name], **changed.get(name, {})} for name in named if name in self.backups]
         page = found[int(query.get("offset", ["0"])[0]) :]
         return Answer(200, headers, json.dumps({"backups": page, "total_count": len(found)}).encode())
 
@@ -93,6 +100,20 @@ def test_a_result_that_cannot_be_published_ends_the_sweep_and_is_counted(refusal
     assert (planned.counts["deleted"], planned.counts["unpublished"], planned.counts["left"]) == (1, 1, 1)
     assert data["stopped"] == str(refusal)
     assert [record.error for record in records] == [refusal]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "LEGAL-HOLD-case-7"}, {"description": "keep"}, {"begin_time": NOW.isoformat()}, {"type": "auto"}],
+)
+def test_a_backup_that_changed_since_it_was_planned_is_left_to_the_next_run(change: dict[str, str]) -> None:
+    """By what is said of it now, the policy might keep it."""
+    cloud = Cloud(later={"b30": change})
+
+    planned, _, _ = a_planner(cloud).carry_out(a_tick(), Delivery(now=NOW, until=time.monotonic() + 10))
+
+    assert set(cloud.backups) == {"b30", "b10"}
+    assert (planned.counts["deleted"], planned.counts["left"]) == (1, 1)
 
 
 class TestAnOldTick:
