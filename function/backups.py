@@ -55,6 +55,7 @@ class Backup:
         begin_time: with its offset.
         description: empty if there is none.
         in_use: the API says that it must not be deleted now.
+        is_partial: it holds only some databases or tables of its instance, so it stands for no full one.
         size_mb: in MB.
     """
 
@@ -66,6 +67,7 @@ class Backup:
     begin_time: datetime | None = None
     description: str | None = None
     in_use: bool = False
+    is_partial: bool = False
     size_mb: float | None = None
 
 

@@ -241,7 +241,7 @@ def _compare_reads(backup: Backup, siblings: Sequence[Backup]) -> None:
 def _counts(sibling: Backup, backup: Backup) -> bool:
     if (sibling.instance_id, sibling.type) != (backup.instance_id, "manual"):
         raise UndecidedError("UNCLEAR_LIST", "asked for one instance's manual backups, the API listed others")
-    if sibling.id == backup.id or sibling.status in ("BUILDING", "DELETING"):
+    if sibling.id == backup.id or sibling.is_partial or sibling.status in ("BUILDING", "DELETING"):
         return False
     return _is_completed(sibling)
 

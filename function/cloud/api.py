@@ -208,6 +208,7 @@ def _read_backup(item: object, engine: Engine) -> Backup:
         begin_time=_read_begin(read_text(facts, "begin_time"), engine),
         description=_read_description(facts.get("description")),
         size_mb=_read_size(facts.get("size"), engine),
+        is_partial=bool(engine.partial_in and facts.get(engine.partial_in)),
         in_use=any(facts.get(name) is value for name, value in engine.in_use.items()),
     )
 

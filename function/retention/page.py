@@ -16,6 +16,7 @@ SAID: Final[Mapping[str, str]] = {
     "hold": "hold word in its name or description",
     "min_age": "too young",
     "in_progress": "not complete",
+    "partial": "holds only some databases or tables",
     "future": "dated in the future",
     "unreadable": "cannot be evaluated: the list is unclear about it",
     "no_policy": "no policy names its instance",

@@ -18,7 +18,7 @@ from .verdicts import Readable, Verdict, judge, keep_all
 _ID: Final = re.compile("[A-Za-z0-9-]{1,64}")  # no dot, no slash: both would change the path of a deletion
 # A time in 1970 comes from a clock that was never set, or from a missing time that was read as zero.
 FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-_UNCLEAR: Final = frozenset({"unreadable", "future"})
+_NOT_USABLE: Final = frozenset({"unreadable", "future", "partial"})
 
 Outcome = Literal[
     "planned", "nothing_to_do", "refused: over_max_expired", "refused: over_max_percent", "refused: keeps_nothing"
@@ -210,7 +210,9 @@ def _evaluate(key: tuple[str, str, str], instance: _Instance, file: PolicyFile, 
 def find_outcome(verdicts: Sequence[Verdict], file: PolicyFile) -> tuple[Outcome, str | None]:
     """Whether what has expired in one instance is within the limits; if not, what to set in the policy file."""
     expired = sum(verdict.expired for verdict in verdicts)
-    usable = [each for each in verdicts if each.backup.status in COMPLETED and not _UNCLEAR.intersection(each.reasons)]
+    usable = [
+        each for each in verdicts if each.backup.status in COMPLETED and not _NOT_USABLE.intersection(each.reasons)
+    ]
     lost = sum(verdict.expired for verdict in usable)
     if not expired:
         return "nothing_to_do", None

@@ -72,6 +72,8 @@ def _set_aside(each: Readable, policy: RetentionPolicy, old: datetime, as_of: da
         yield "min_age"
     if backup.status != FAILED and not each.is_usable:
         yield "in_progress"
+    if backup.is_partial:
+        yield "partial"
     if not policy.hold_words:
         return
     if backup.name is None or backup.description is None:
@@ -83,8 +85,8 @@ def _set_aside(each: Readable, policy: RetentionPolicy, old: datetime, as_of: da
 
 def _expired_failures(readable: Sequence[Readable], policy: RetentionPolicy, zone: tzinfo, as_of: datetime) -> set[str]:
     """The failed backups that are older than the policy's figure, and older than a usable one."""
-    usable = (each.begin for each in readable if each.is_usable and each.begin - as_of <= MAX_SKEW)
-    newest = next(usable, None)
+    full = (each for each in readable if each.is_usable and not each.backup.is_partial)
+    newest = next((each.begin for each in full if each.begin - as_of <= MAX_SKEW), None)
     if policy.expire_failed_after is None or newest is None:
         return set()
     old = window_start(as_of, policy.expire_failed_after, zone)

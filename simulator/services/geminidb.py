@@ -37,6 +37,7 @@ def _belongs(backup: Backup, query: Mapping[str, str]) -> bool:
 def _item(backup: Backup) -> Json:
     """Write an item: times are UTC, sizes are in KB."""
     own = backup.fields("id", "name", "description", "status", "datastore", "instance_id", "instance_name")
+    own |= backup.fields("database_tables")
     times = {name: _written(time) for name, time in backup.fields("begin_time", "end_time").items()}
     size = None if backup.size is None else backup.size * 1024
     return own | times | {"type": GEMINIDB.types[backup.type], "size": size}

@@ -119,6 +119,7 @@ def differences(engine: Engine) -> list[str]:
         "yes" if engine.needs_instance else "no",
         ", ".join(f"`{word}`" for word in sorted(engine.leaving)) or "none",
         ", ".join(in_use) or "none",
+        f"`{engine.partial_in}` is not empty" if engine.partial_in else "never",
         {1: "MB", 1024: "KB"}[engine.units_per_mb],
     ]
 

@@ -229,6 +229,12 @@ def test_an_item_is_read(engine: Engine) -> None:
         (DDS, {"deletable": 0, "is_instance_restoring": 1}, {}),  # neither says it
         (GEMINIDB, {"type": "Manual", "status": "Completed"}, {}),
         (GEMINIDB, {"begin_time": "2020-07-06 02:41:14"}, {"begin_time": None}),
+        (GEMINIDB, {"database_tables": [{"database_name": "shop", "table_names": ["orders"]}]}, {"is_partial": True}),
+        (GEMINIDB, {"database_tables": []}, {}),
+        (GEMINIDB, {"database_tables": None}, {}),
+        (RDS, {"databases": [{"name": "carts"}]}, {"is_partial": True}),
+        (RDS, {"databases": []}, {}),
+        (TAURUSDB, {"databases": [{"name": "carts"}]}, {}),
         (TAURUSDB, {"type": "Manual"}, {"type": "Manual"}),
         (TAURUSDB, {"status": "DISABLED", "deletable": False}, {"status": "DISABLED"}),
         (TAURUSDB, {"begin_time": "2020-07-06 02:41:14"}, {"begin_time": None}),

@@ -443,6 +443,7 @@ def sibling(number: int, **facts: Any) -> Backup:
         ([sibling(1, status="FAILED")], 0),
         ([sibling(1, status="BUILDING", begin_time=None)], 0),
         ([sibling(1, status="DELETING")], 0),
+        ([sibling(1, is_partial=True)], 0),
         ([sibling(1, begin_time=(NOW - 10 * DAY + SECOND).astimezone(timezone(8 * HOUR)))], 1),
         ([sibling(1), sibling(-1), sibling(2)], 2),
         ([sibling(1, name=None, description=None)], 1),

@@ -125,6 +125,9 @@ def test_the_newest_backup_missing_from_the_list_makes_no_other_expire(
         ({"begin_time": datetime(1970, 12, 31, 23, 59, 59, tzinfo=UTC)}, "unreadable"),
         ({"begin_time": datetime.min.replace(tzinfo=timezone(8 * HOUR))}, "unreadable"),
         ({"type": None}, "unreadable"),
+        ({"is_partial": True}, "partial"),  # one of some tables must not displace a full one
+        ({"is_partial": True, "status": "FAILED"}, "partial"),
+        ({"is_partial": True, "name": "hold"}, "partial, hold"),
     ],
 )
 def test_what_must_stay_stays_and_takes_no_place(facts: dict[str, Any], reason: str) -> None:
@@ -205,6 +208,7 @@ CLEANING: Final = policy_file(policy(expire_failed_after=Duration.parse("P14D"))
         ({}, [replace(NEW, status="FAILED")], "keep: failed"),
         ({}, [replace(NEW, status="BUILDING")], "keep: failed"),
         ({}, [replace(NEW, type=None)], "keep: failed"),
+        ({}, [replace(NEW, is_partial=True)], "keep: failed"),
         ({}, [replace(NEW, type="auto")], "keep: failed"),
         ({}, [replace(NEW, instance_id="other")], "keep: failed"),
         ({}, [made(AS_OF + DAY)], "keep: failed"),
@@ -485,16 +489,18 @@ def test_what_a_refusal_says_to_set_is_enough() -> None:
         assert outcome(backups, **{**limits, name: limits[name] - 1})[0].startswith("refused: ")
 
 
-def test_held_and_young_backups_are_usable_but_future_and_unreadable_ones_are_not() -> None:
+def test_held_and_young_backups_are_usable_but_future_unreadable_and_partial_ones_are_not() -> None:
     """Of four usable ones half may go; if the share were of the others too, one more."""
     file = policy_file(policy(hold_words=("hold",)), max_expired_percent=50)
     held, young = made(AS_OF - 60 * DAY, name="hold"), made(AS_OF)
     future, unreadable = made(AS_OF + DAY), made(AS_OF - 70 * DAY, description=None)
+    partial = made(AS_OF - 2 * DAY, is_partial=True)
 
     assert only_group(plan([*series(3), held], file)).outcome == "planned"
     assert only_group(plan([*series(3), young], file)).outcome == "planned"
     assert only_group(plan([*series(3), future], file)).outcome == "refused: over_max_percent"
     assert only_group(plan([*series(3), unreadable], file)).outcome == "refused: over_max_percent"
+    assert only_group(plan([*series(3), partial], file)).outcome == "refused: over_max_percent"
 
 
 def test_an_instance_over_its_limit_does_not_stop_the_others() -> None:

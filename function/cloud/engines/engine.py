@@ -23,6 +23,7 @@ class Engine:
         utc: its times have no offset, and are UTC.
         units_per_mb: how many units of `size` are a megabyte.
         in_use: members of an item that say, by these values, that the backup must not be deleted now.
+        partial_in: the member of an item that lists databases or tables, where the backup holds no others.
         takes_language: `X-Language` is documented.
     """
 
@@ -38,6 +39,7 @@ class Engine:
     utc: bool = False
     units_per_mb: int = 1
     in_use: Mapping[str, bool] = field(default_factory=dict)
+    partial_in: str | None = None
     takes_language: bool = True
 
 

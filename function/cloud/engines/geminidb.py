@@ -56,5 +56,6 @@ GEMINIDB: Final = Engine(
     manual="Manual",
     any_case=True,
     units_per_mb=1024,
+    partial_in="database_tables",  # API page "Querying Backups": empty for a backup of the instance
     takes_language=False,
 )

@@ -58,5 +58,6 @@ RDS: Final = Engine(
     codes=read_codes(ROWS),
     needs_instance=True,
     leaving=frozenset({"DELETING"}),
+    partial_in="databases",  # API page "Obtaining Details About Backups": partial backups of SQL Server
     units_per_mb=1024,
 )
