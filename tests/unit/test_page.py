@@ -389,6 +389,31 @@ def test_a_tick_stands_at_the_midnight_of_the_policys_clock() -> None:
     assert ticks == [f"{hours / 48 * 100:.1f}%" for hours in (4, 28)]
 
 
+def test_a_tick_of_a_month_stands_at_the_first_midnight_of_it() -> None:
+    first = AS_OF - 100 * DAY
+    (drawing,) = drawings(page(plan([made(first)], FILE)))
+
+    ticks = [each.attrib["x1"] for each in drawing.iter("line") if each.attrib["x1"] == each.attrib["x2"]]
+    midnights = [datetime(2026, month, 1, tzinfo=ZoneInfo("Asia/Shanghai")) for month in (9, 10, 11)]
+    assert ticks == [f"{(midnight - first) / (100 * DAY) * 100:.1f}%" for midnight in midnights]
+
+
+def test_the_line_begins_and_ends_on_the_days_of_the_policys_clock() -> None:
+    """At 20:00 UTC it is 4:00 of the next day in Shanghai: the first midnight on the line is a day later."""
+    as_of = datetime(2026, 11, 27, 20, tzinfo=UTC)
+    (drawing,) = drawings(page(plan([made(as_of - 2 * DAY)], FILE, as_of)))
+
+    ticks = [each.attrib["x1"] for each in drawing.iter("line") if each.attrib["x1"] == each.attrib["x2"]]
+    assert ticks == [f"{hours / 48 * 100:.1f}%" for hours in (20, 44)]
+
+
+def test_two_backups_at_one_place_are_one_mark_for_both() -> None:
+    backups = [made(AS_OF - 400 * DAY), made(AS_OF - 8 * DAY), made(AS_OF - 8 * DAY - HOUR / 60), made(AS_OF - DAY)]
+    (drawing,) = drawings(page(plan(backups, policy_file(policy()))))
+
+    assert [title.partition(": ")[2] for _, _, title in marks(drawing)] == ["last #1", "no_rule", "no_rule and 1 more"]
+
+
 # Colours.
 
 
