@@ -31,8 +31,9 @@ MEMBERS: Final = frozenset({"project_id", "backup_id", "instance_id", "engine", 
 DEFAULT_ENGINE: Final = "taurusdb"
 Engines = Mapping[str, bool]  # the engines there are by name, and whether an event must name an instance
 _ATTRIBUTES: Final = STRINGS | {"expirytime"}
-# What an extension attribute can be meant to be. The names of attributes have no underscores.
-_MEANT: Final = {"expirytime": "expirytime"} | {name.replace("_", ""): f"data.{name}" for name in MEMBERS}
+# What a member of the data, or an extension attribute, can be meant to be. The names of attributes have no underscores.
+_MEMBERS_MEANT: Final = {"expirytime": "the attribute expirytime"} | {name: name for name in MEMBERS}
+_ATTRIBUTES_MEANT: Final = {"expirytime": "expirytime"} | {name.replace("_", ""): f"data.{name}" for name in MEMBERS}
 # Words that resemble a known name, but are used for something else.
 OTHER_WORDS: Final = frozenset(
     {
@@ -165,10 +166,8 @@ def _data_faults(data: object, engines: Engines) -> list[str]:
     faults = [
         f"unknown member data{_shown(name)}; did you mean {meant}?"
         for name in data
-        if name not in OTHER_WORDS and (meant := near(name, MEMBERS))
+        if name not in MEMBERS and (meant := _meant(name, _MEMBERS_MEANT))
     ]
-    if "expirytime" in data:
-        faults.append("unknown member data.expirytime; did you mean the attribute expirytime?")
     if not _valid(data, "project_id", PROJECT_ID):
         faults.append("data.project_id must be a string of 32 ASCII letters and digits")
     if not _valid(data, "backup_id", _BACKUP_ID):
@@ -185,6 +184,12 @@ def _data_faults(data: object, engines: Engines) -> list[str]:
     return faults
 
 
+def _meant(name: str, meanings: Mapping[str, str]) -> str | None:
+    """What a name in the wrong place, or a misspelt one, was probably meant to be; None if it is another word."""
+    known = name if name in meanings else near(name, meanings)
+    return meanings[known] if known and name not in OTHER_WORDS else None
+
+
 def _shown(name: str) -> str:
     """A member's name for a message: short, in ASCII, and quoted where it could be misread."""
     return f".{name}" if _PLAIN_NAME.fullmatch(name) else f"[{name[:MAX_SHOWN_CHARS]!a}]"
@@ -196,9 +201,9 @@ def _attribute_faults(event: Event) -> list[str]:
     An expiry that cannot be read must not be disregarded, and neither must a dry run that stands in the wrong place.
     """
     faults = []
-    for name in event.attributes.keys() - _ATTRIBUTES - OTHER_WORDS:
-        if meant := name if name in _MEANT else near(name, _MEANT):
-            faults.append(f"unknown attribute {show_name(name)}; did you mean {_MEANT[meant]}?")
+    for name in event.attributes.keys() - _ATTRIBUTES:
+        if meant := _meant(name, _ATTRIBUTES_MEANT):
+            faults.append(f"unknown attribute {show_name(name)}; did you mean {meant}?")
     if "expirytime" in event.attributes:
         try:
             read_time(str(event.attributes["expirytime"]))
