@@ -98,9 +98,12 @@ def read_token(path: Path) -> str | None:
 
 def _is_page(answer: Answer) -> bool:
     """Whether an answer is an HTML page. Some sinks answer `OK` as text/html: that is not one."""
-    if "html" in answer.headers.get("content-type", "").lower():
+    content_type = answer.headers.get("content-type", "").lower()
+    if "html" in content_type:
         return b"<" in answer.body
-    return answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html"))
+    if "xml" in content_type:  # it may be a service's own answer
+        return b"<html" in answer.body.lower()
+    return answer.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1

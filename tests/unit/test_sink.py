@@ -96,6 +96,10 @@ HTML: Final = "text/html; charset=utf-8"
         ("", b"<!doctype html>"),
         ("text/plain", b"\xef\xbb\xbf \r\n<HTML lang=en>"),
         ("application/json", b"<html><body>It works!</body></html>"),
+        ("", b"<!-- (c) the gateway --><html/>"),
+        ("text/plain", b"\xef\xbb\xbf<?xml version='1.0'?><!DOCTYPE html><HTML/>"),
+        ("application/xml", b"<?xml version='1.0'?><!DOCTYPE html><HTML/>"),
+        ("application/json", b"\n<head><title>Log in</title></head>"),
     ],
 )
 @pytest.mark.parametrize("status", [200, 202])
