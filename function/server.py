@@ -46,8 +46,9 @@ def configure(in_force: Mapping[str, object], *, graceful_timeout: int = 30) -> 
     chosen: Mapping[str, object] = {
         # Nothing here depends on the scheme. Proxies contradict each other about it, and would be answered 400.
         "secure_scheme_headers": {},
-        # A header of this name would be taken for a setting, and answered 500.
-        "forwarder_headers": "",
+        # Headers with an underscore are not dropped unseen: a safety switch could be among them.
+        "header_map": "dangerous",
+        "pre_request": staticmethod(_drop_underscores),
         "limit_request_field_size": MAX_HEADER_BYTES,
         "keepalive": KEEP_ALIVE_SECONDS,
         "graceful_timeout": graceful_timeout,
@@ -67,6 +68,16 @@ def _on_starting(arbiter: Any) -> None:
     arbiter.cfg.set("limit_request_line", MAX_REQUEST_LINE_BYTES)
     for address in arbiter.cfg.address:
         _refuse_taken(address)
+
+
+def _drop_underscores(_worker: Any, request: Any) -> None:
+    """Drop the headers whose names have an underscore, except an event's attributes, which may be misspelt."""
+    # WSGI does not tell `_` from `-`. So no other header that is read can be replaced or spoilt: not X-CFF-…, not
+    # Content-Encoding. SCRIPT_NAME would be taken for a setting, and answered 500. Authorization has no hyphen. The
+    # body has its reader already, chosen by the exact names. Beside ce-id, ce_id is like a second ce-id.
+    request.headers = [
+        (name, value) for name, value in request.headers if "_" not in name or name.startswith(("CE-", "CE_"))
+    ]
 
 
 def _refuse_taken(address: tuple[str, int]) -> None:

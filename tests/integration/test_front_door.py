@@ -179,6 +179,43 @@ def test_a_safety_switch_that_is_misspelt_or_in_the_wrong_place_deletes_nothing(
     assert lasting_simulator.calls[before:] == []
 
 
+AS_HEADERS: Final = {
+    "ce-dry_run: true": "data.dry_run",
+    "ce-dry-run: true": "data.dry_run",
+    "ce_dryrun: true": "data.dry_run",
+    "CE_Dry_Run: true": "data.dry_run",
+    "ce-expiry_time: 2020-01-01T00:00:00Z": "expirytime",
+    "ce-instance_id: x": "data.instance_id",
+}
+
+
+@pytest.mark.parametrize("line", AS_HEADERS)
+def test_an_underscore_in_a_header_hides_no_safety_switch(
+    door: Running, lasting_simulator: Simulator, line: str
+) -> None:
+    """gunicorn itself drops such a header."""
+    before = len(lasting_simulator.calls)
+
+    answer = converse(door.url, binary(None, line))
+
+    check_answer(answer)
+    assert answer.event["data"]["error_code"] == "INVALID_EVENT"
+    assert answer.event["data"]["error_msg"].endswith(f"; did you mean {AS_HEADERS[line]}?")
+    assert lasting_simulator.calls[before:] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("x_foo: 1", "ce-my_ext: 1", "_: 1", "dry_run: true", "X_Auth_Token: x", "Content_Type: text/plain"),
+        *("Content_Length: 1", "Content_Encoding: gzip", "Transfer_Encoding: gzip", "REMOTE_ADDR: x"),
+    ],
+)
+def test_any_other_header_with_an_underscore_changes_nothing(door: Running, line: str) -> None:
+    """WSGI would take it for the one with a hyphen."""
+    assert converse(door.url, binary(None, line)).event["type"] == DELETED
+
+
 # Bodies that break off.
 
 BROKEN: Final[Mapping[str, tuple[bytes, bytes]]] = {
