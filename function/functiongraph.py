@@ -7,6 +7,7 @@ Telekom Cloud's Python runtime for the headers. The form of EventGrid's events i
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
@@ -15,11 +16,14 @@ from .delivery import AgencyKey, Delivery
 from .errors import NotAnEventError
 from .events.binding import Event, decode_envelope, read_envelope
 from .events.contract import PROJECT_ID
+from .events.grammar import STRINGS
 from .events.planning import DUE
+from .near_names import near
 from .reply import Reply
 from .strict_json import read_json
 
 _INVOCATION_ID: Final = re.compile("[A-Za-z0-9-]{1,64}")
+_PLAIN_NAME: Final = re.compile(r"[\w -]*")
 _EXTENSIONS: Final = ("expirytime", "causationid", "correlationid", "partitionkey", "traceparent", "tracestate")
 
 
@@ -44,7 +48,7 @@ class FunctionGraph:
         envelope = decode_envelope(body)
         if envelope.get("trigger_type") == "TIMER" and "specversion" not in envelope:
             return read_envelope(_tick(envelope, headers.get("x-cff-func-name", "")))
-        return read_envelope(_without_quirks(envelope))
+        return _without_quirks(envelope)
 
     def reply(self, reply: Reply) -> Reply:
         """An answer in FunctionGraph's form, with the same status in both places.
@@ -71,7 +75,7 @@ def _matching(form: re.Pattern[str], text: str | None) -> str | None:
     return text if text and form.fullmatch(text) else None
 
 
-def _without_quirks(envelope: dict[str, object]) -> dict[str, object]:
+def _without_quirks(envelope: Mapping[str, object]) -> Event:
     """An event of EventGrid as CloudEvents has it.
 
     It adds an empty `dataschema`, which CloudEvents forbids, and perhaps an empty `subject`. It may not keep extension
@@ -80,13 +84,20 @@ def _without_quirks(envelope: dict[str, object]) -> dict[str, object]:
     kept = {name: value for name, value in envelope.items() if name not in ("dataschema", "subject") or value != ""}
     data = kept.get("data")
     extensions = data.get("extensions") if isinstance(data, dict) else None
-    if isinstance(extensions, dict):
-        kept = {**{name: extensions[name] for name in _EXTENSIONS if name in extensions}, **kept}
-    return kept
+    if not isinstance(extensions, dict):
+        return read_envelope(kept)
+    event = read_envelope({**{name: extensions[name] for name in _EXTENSIONS if name in extensions}, **kept})
+    # The others are there in name alone, so that one that looks like a known name is refused, as at the top.
+    others = {name: "" for name, value in extensions.items() if name not in STRINGS and value is not None}
+    return replace(event, attributes={**others, **event.attributes})
 
 
 def _tick(body: Mapping[str, object], function: str) -> dict[str, object]:
     """A TIMER trigger's body as a tick. A run that is repeated has the same id."""
+    if "dry_run" in body or any(near(name, ("dry_run", "user_event")) for name in body):  # it can be typed by hand
+        raise NotAnEventError(
+            400, 'a member looks like dry_run or user_event: a dry run is {"dry_run": true} as user_event'
+        )
     trigger, time = str(body.get("trigger_name")), body.get("time")
     return {
         "specversion": "1.0",
@@ -98,11 +109,23 @@ def _tick(body: Mapping[str, object], function: str) -> dict[str, object]:
     }
 
 
-def _user_event(text: object) -> object:
-    """What the timer was configured to say: an object where it is one; any other text is only a name."""
-    if not isinstance(text, str) or not text.lstrip().startswith("{"):
-        return None
-    try:
-        return read_json(text.encode())
-    except ValueError as error:  # it may have been meant to be a dry run
-        raise NotAnEventError(400, f"user_event of the timer begins like JSON, but is not: {error}") from None
+def _user_event(said: object) -> object:
+    """What the timer was configured to say: an object, also one in a text; a plain name says nothing.
+
+    Raises:
+        NotAnEventError: it may have been meant to be a dry run.
+    """
+    if said is None or isinstance(said, dict):
+        return said
+    text = str(said).strip()
+    if text.startswith("{"):
+        try:
+            return read_json(text.encode())
+        except ValueError as error:
+            raise NotAnEventError(400, f"user_event of the timer begins like JSON, but is not: {error}") from None
+    looks_dry = "dry" in text.lower() or any(near(part, ("dry_run",)) for part in (text, *text.split()))
+    if looks_dry or not _PLAIN_NAME.fullmatch(text):
+        raise NotAnEventError(
+            400, 'user_event of the timer must be a plain name that has nothing of a dry run, or {"dry_run": true}'
+        )
+    return None

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import pytest
 
+from function.backups import DeleteBackup
 from function.cloud.agency import AgencyKeys, read_verdict
 from function.cloud.lockout import Verdict
 from function.delivery import AgencyKey, Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotAnEventError, SinkError
 from function.events.binding import Event
+from function.events.contract import EXPIRED, read_command
 from function.events.eventgrid import ENDPOINTS, EventGrid
-from function.events.planning import DUE
+from function.events.planning import DUE, read_tick
 from function.exchange import Answer, Request
 from function.functiongraph import FunctionGraph
 from function.reply import Reply
@@ -46,6 +48,12 @@ def delivery(**known: Any) -> Delivery:
 
 def read(body: object, headers: Mapping[str, str] = HEADERS) -> Event:
     return FunctionGraph().read_event(headers, json.dumps(body).encode(), delivery())
+
+
+def deletion(extensions: object) -> object:
+    """What an event orders that has these extensions in its data."""
+    data = {"project_id": PROJECT, "backup_id": "b", "extensions": extensions}
+    return read_command(read({**EVENT, "type": EXPIRED, "data": data}), {EXPIRED}, {"taurusdb": False})
 
 
 class TestHeaders:
@@ -118,14 +126,42 @@ class TestEvent:
 
         assert event.attributes["expirytime"] == "2026-11-27T14:00:00Z"
 
-    @pytest.mark.parametrize("extensions", [None, [], "expirytime", {"Id": 1, "data": {}, "dry_run": True}])
-    def test_nothing_else_is_taken_out_of_the_data(self, extensions: object) -> None:
-        data = {"a": 1, "extensions": extensions}
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("dryrun", "data.dry_run"),
+            ("dry_run", "data.dry_run"),
+            ("DryRun", "data.dry_run"),
+            ("instanceid", "data.instance_id"),
+            ("instance_id", "data.instance_id"),
+            ("expirytme", "expirytime"),
+            ("expiryTime", "expirytime"),
+        ],
+    )
+    def test_a_misspelt_extension_in_the_data_is_refused_as_at_the_top(self, name: str, meant: str) -> None:
+        command = deletion({"expirytime": "2026-11-27T14:00:00Z", name: {}})
 
-        event = read({**EVENT, "data": data})
+        assert getattr(command, "error_code", None) == "INVALID_EVENT"
+        assert str(getattr(command, "error_msg", None)).endswith(f"; did you mean {meant}?")
 
-        assert set(event.attributes) == {"specversion", "id", "source", "type"}
-        assert event.data == data
+    @pytest.mark.parametrize("name", ["dryrun", "dry_run", "dryRun"])
+    def test_a_dry_run_among_the_extensions_of_a_tick_does_not_become_a_sweep(self, name: str) -> None:
+        tick = read({**EVENT, "type": DUE, "data": {"extensions": {name: True}}})
+
+        with pytest.raises(NotAnEventError, match="looks like dry_run"):
+            read_tick(tick, {DUE})
+
+    @pytest.mark.parametrize(
+        "extensions",
+        [
+            None,
+            [],
+            "expirytime",
+            {"Id": 1, "data": {}, "time": "", "id": {}, "subject": 1, "team": "db", "dryrun": None},
+        ],
+    )
+    def test_anything_else_among_the_extensions_changes_nothing(self, extensions: object) -> None:
+        assert deletion(extensions) == DeleteBackup(project_id=PROJECT, backup_id="b")
 
     @pytest.mark.parametrize(
         "body",
@@ -177,14 +213,53 @@ class TestTimer:
     def test_an_object_in_user_event_is_the_tick_s_data(self) -> None:
         assert read(timer_event(NOW, user_event=' {"dry_run": true}')).data == {"dry_run": True}
 
+    def test_an_object_may_stand_there_without_quotes(self) -> None:
+        assert read({**timer_event(NOW), "user_event": {"dry_run": True}}).data == {"dry_run": True}
+
     @pytest.mark.parametrize("user_event", ['{"dry_run": true', '{"dry_run": True}', '{"a": 1, "a": 2}'])
     def test_a_mistake_in_it_is_not_overlooked(self, user_event: str) -> None:
         with pytest.raises(NotAnEventError, match="user_event"):
             read(timer_event(NOW, user_event=user_event))
 
-    @pytest.mark.parametrize("user_event", [None, 7, "", "[1]", "every night"])
-    def test_any_other_is_only_a_name(self, user_event: object) -> None:
+    @pytest.mark.parametrize(
+        "user_event",
+        [
+            *("dry_run: true", '"dry_run": true', "DRY_RUN=true", '[{"dry_run":true}]', '\ufeff{"dry_run": true}'),
+            *("dry_run", "dry-run", "Dry Run", "dryrun", "dy_run", "dyr-run true", "dry run please", "nightly dry-run"),
+            *("d\u0433\u0443_run", "\uff44\uff52\uff59run", "'dry_run'", "--dry-run", "[1]", "true;"),
+            *([], [{"dry_run": True}]),
+        ],
+        ids=ascii,
+    )
+    def test_what_could_be_meant_as_a_dry_run_does_not_become_a_sweep(self, user_event: object) -> None:
+        with pytest.raises(NotAnEventError, match="user_event of the timer must be") as raised:
+            read({**timer_event(NOW), "user_event": user_event})
+
+        assert raised.value.status == 400
+        assert '{"dry_run": true}' in str(raised.value)
+
+    @pytest.mark.parametrize(
+        "user_event",
+        [
+            None,
+            7,
+            "",
+            " ",
+            "retention",
+            "every night",
+            "nightly-run",
+            "my_run_2",
+            "daily run",
+            "\u6bcf\u665a\u6e05\u7406",
+        ],
+    )
+    def test_a_plain_name_is_only_a_name(self, user_event: object) -> None:
         assert read({**timer_event(NOW), "user_event": user_event}).data is None
+
+    @pytest.mark.parametrize("name", ["dry_run", "dryRun", "userevent", "user-event"])
+    def test_a_body_that_was_typed_by_hand_has_no_dry_run_in_another_place(self, name: str) -> None:
+        with pytest.raises(NotAnEventError, match=r"looks like .*user_event"):
+            read({**timer_event(NOW), name: '{"dry_run": true}'})
 
     @pytest.mark.parametrize("time", ["yesterday", "2026-11-27", 1764208800, ""])
     def test_a_time_that_cannot_be_read_is_refused(self, time: object) -> None:
