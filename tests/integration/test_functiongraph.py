@@ -205,6 +205,24 @@ class TestRun:
         assert (run.body["type"], run.body["data"]["reason"]) == (SKIPPED, "stale_event")
         assert BACKUP in simulator.backup_ids(PROJECT)
 
+    @pytest.mark.parametrize("name", ["dryrun", "dry_run", "expiryTime"])
+    def test_a_misspelt_extension_in_the_data_deletes_nothing(
+        self, platform: FunctionGraph, simulator: Simulator, name: str
+    ) -> None:
+        data = {"project_id": PROJECT, "backup_id": BACKUP, "extensions": {name: "2020-01-01T00:00:00Z"}}
+
+        run = platform.invoke(delivered(data=data))
+
+        assert (run.status, run.body["data"]["error_code"]) == (200, "INVALID_EVENT")
+        assert simulator.calls == []
+
+    def test_a_header_with_an_underscore_spoils_no_key(self, platform: FunctionGraph, simulator: Simulator) -> None:
+        keys = platform.keys()
+        platform.keys = lambda: {**keys, "X_CFF_Security_Token": "another"}
+
+        assert platform.invoke(delivered()).body["type"] == DELETED
+        assert simulator.calls[0].headers["X-Security-Token"] == keys["X-CFF-Security-Token"]
+
     def test_an_instance_is_initialised(self, platform: FunctionGraph) -> None:
         assert platform.init() == 200
 
@@ -392,6 +410,17 @@ class TestSmallDeployment:
         assert all(f"Access={second.access}," in call.headers["Authorization"] for call in account.calls[before:])
         secrets = [*key_headers(first).values(), *key_headers(second).values()]
         assert [secret for secret in secrets if secret in told] == []
+
+    @pytest.mark.parametrize("user_event", ["dry_run: true", "dry-run", '\ufeff{"dry_run": true}'])
+    def test_a_timer_that_may_have_been_meant_as_a_dry_run_deletes_nothing(
+        self, account: Simulator, planning: Mapping[str, str], user_event: str
+    ) -> None:
+        with running_planner({**planning, "REAPER_PLANNER_MODE": "sweep"}, account) as (platform, _):
+            run = platform.invoke(timer_event(datetime.now(UTC), user_event=user_event))
+
+        assert run.status == 400
+        assert '{"dry_run": true}' in problem(run)["error_msg"]
+        assert account.calls == []
 
     def test_until_it_is_switched_on_a_run_only_reports(self, account: Simulator, planning: Mapping[str, str]) -> None:
         with running_planner(planning, account) as (platform, _):
