@@ -71,12 +71,17 @@ def _on_starting(arbiter: Any) -> None:
 
 
 def _drop_underscores(_worker: Any, request: Any) -> None:
-    """Drop the headers whose names have an underscore, except an event's attributes, which may be misspelt."""
+    """Drop the headers whose names have an underscore, as gunicorn would; of an attribute's header only the underscore.
+
+    `ce-dry_run` becomes `ce-dryrun`, which is refused: it may have been meant to be a safety switch.
+    """
     # WSGI does not tell `_` from `-`. So no other header that is read can be replaced or spoilt: not X-CFF-…, not
-    # Content-Encoding. SCRIPT_NAME would be taken for a setting, and answered 500. Authorization has no hyphen. The
-    # body has its reader already, chosen by the exact names. Beside ce-id, ce_id is like a second ce-id.
+    # Content-Encoding. SCRIPT_NAME would be taken for a setting, and answered 500. The body has its reader already,
+    # chosen by the exact names. Beside ce-id, ce_id is like a second ce-id.
     request.headers = [
-        (name, value) for name, value in request.headers if "_" not in name or name.startswith(("CE-", "CE_"))
+        (f"CE-{name[3:].replace('_', '').replace('-', '')}" if "_" in name else name, value)
+        for name, value in request.headers
+        if "_" not in name or name.startswith(("CE-", "CE_"))
     ]
 
 

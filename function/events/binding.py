@@ -193,9 +193,7 @@ def _checked(attributes: Mapping[str, object], data: object, mode: Mode) -> Even
         if name not in attributes:
             raise NotAnEventError(400, f"the attribute {name} is missing")
     for name, value in attributes.items():
-        # WSGI does not tell ce-dry_run from ce-dry-run. Who knows the names that are near judges; others do no harm.
-        plain = name.replace("-", "") if mode == "binary" else name
-        if fault := attribute_fault(plain, value):
+        if fault := attribute_fault(name, value):
             raise NotAnEventError(400, f"the attribute {show_name(name)} {fault}")
     event = Event(attributes, data, mode)  # type: ignore[arg-type]  # attribute_fault has checked each value
     if (content_type := event.text("datacontenttype")) and not is_json(content_type):

@@ -181,10 +181,9 @@ def test_a_safety_switch_that_is_misspelt_or_in_the_wrong_place_deletes_nothing(
 
 AS_HEADERS: Final = {
     "ce-dry_run: true": "data.dry_run",
-    "ce-dry-run: true": "data.dry_run",
     "ce_dryrun: true": "data.dry_run",
     "CE_Dry_Run: true": "data.dry_run",
-    "ce-expiry_time: 2020-01-01T00:00:00Z": "expirytime",
+    "ce-expiry_tim: 2020-01-01T00:00:00Z": "expirytime",
     "ce-instance_id: x": "data.instance_id",
 }
 

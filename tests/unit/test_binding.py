@@ -577,23 +577,6 @@ def test_an_attribute_name_is_of_lower_case_letters_and_digits(name: str, shown:
     assert answer == (400, f"the attribute {shown} has a name that is not of lower-case letters and digits")
 
 
-def test_a_header_whose_name_has_a_hyphen_is_kept_as_it_is_for_who_knows_what_it_resembles() -> None:
-    """It may have been an underscore: WSGI does not tell."""
-    headers = {f"ce-{name}": value for name, value in {**REQUIRED, "dry-run": "true", "my--ext": "x"}.items()}
-
-    assert read_event(headers, b"{}").attributes == {**REQUIRED, "dry-run": "true", "my--ext": "x"}
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [("-", "has a name that is not of lower-case letters and digits"), ("my-ext", "has a control character")],
-)
-def test_such_an_attribute_is_as_well_formed_as_any(name: str, why: str) -> None:
-    status, message = binary_refusal(**{name: "\x01"})
-
-    assert (status, message.startswith(f"the attribute '{name}' {why}")) == (400, True)
-
-
 def test_data_is_no_attribute() -> None:
     """Spec "data": in binary mode nothing else keeps the name free."""
     assert binary_refusal(data="x") == (400, "the attribute data must not be sent: its name is reserved")
