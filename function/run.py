@@ -105,12 +105,13 @@ class Planner:
         return planned, *report
 
     def make_plan(
-        self, as_of: datetime, delivery: Delivery, tell: Callable[[], None] = lambda: None
+        self, as_of: datetime, delivery: Delivery, tell: Callable[[], None] = lambda: None, *, whole: bool = False
     ) -> tuple[Plan, bool]:
         """The plan for a moment, and whether a list moved while it was read.
 
         Args:
             tell: called before each page is read.
+            whole: refuse a list that is shorter than its count.
 
         Raises:
             NotFinalError: a list is unclear, or our clock is off.
@@ -127,7 +128,7 @@ class Planner:
         for engine, project_id in sorted(
             {(policy.engine, project_id) for policy in self.file.policies for project_id in policy.projects}
         ):
-            listed = list_project(self.clients[engine], project_id, begin)
+            listed = list_project(self.clients[engine], project_id, begin, whole=whole)
             Clock(ours=latest.now, api=latest.api_time).now()  # by which the tick's age was checked
             listings.append(Listing(engine=engine, project_id=project_id, backups=listed.backups))
             moved |= listed.moved
@@ -151,7 +152,7 @@ class Planner:
 
     def _run(self, tick: Tick, mode: Mode, delivery: Delivery) -> tuple[Planned, dict[str, object]]:
         as_of = tick.time or delivery.now
-        plan, moved = self.make_plan(as_of, delivery)
+        plan, moved = self.make_plan(as_of, delivery, whole=mode != "report")
         _log_plan(plan)
         tally = Tally()
         events = [(each, *self._event(each, tick, as_of)) for each in plan.expired()] if mode != "report" else []

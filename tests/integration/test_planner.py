@@ -214,7 +214,7 @@ class TestAList:
         items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
         moving = [
             Fault(method="GET", path="offset=0&", status=200, body={"backups": items, "total_count": count})
-            for count in (5, 6)
+            for count in (6, 5)
         ]
         account.fault(*moving)
 
@@ -223,6 +223,25 @@ class TestAList:
         assert data["list_moved"] is True
         assert {each["backup_id"] for each in data["expired"]} <= {"b40", "b30"}  # what is missing expires no other
         assert account.faults.left() == []
+
+    @pytest.mark.parametrize("mode", ["publish", "sweep"])
+    def test_that_is_shorter_than_its_count_ends_a_run_that_acts(
+        self, account: Simulator, sink: Simulator, planner: Plan, mode: str
+    ) -> None:
+        """Of the 100 on the first page, 99 would expire, which the limit allows; of all 126 it would be 125."""
+        account.account.backups.clear()
+        for number in range(126):
+            account.add(backup(f"n{number}", 10 + number))
+        policy = POLICY.replace("keep_last = 2", "keep_last = 1") + "[limits]\nmax_expired = 110\n"
+        empty = {"backups": [], "total_count": 126}
+        account.fault(Fault(method="GET", path="offset=100&", status=200, body=empty, times=None))
+
+        reply = deliver(planner(policy, REAPER_PLANNER_MODE=mode, K_SINK=f"{sink.url}/sink").url, tick())
+
+        assert (reply.status, reply.problem["error_code"]) == (503, "UNCLEAR_LIST")
+        assert "is shorter than its count" in reply.problem["error_msg"]
+        assert sink.calls == []
+        assert account.count("DELETE") == 0
 
 
 class TestPublish:

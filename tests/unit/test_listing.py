@@ -1,7 +1,9 @@
 """The list of a whole project, page by page."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -55,6 +57,92 @@ def test_an_api_that_does_not_know_offsets_is_not_asked_for_ever() -> None:
     with pytest.raises(UndecidedError, match="the API lists more than it counts"):
         list_project(lists.client, PROJECT, delivery)
     assert MAX_SURPLUS == 1000
+
+
+def paged(*pages: tuple[Iterable[int], int]) -> Lists:
+    """Answers with these pages, each of them the numbers of its items and the count."""
+    lists, left = Lists("taurusdb", count=0), iter(pages)
+
+    def exchange(request: Request, delivery: Delivery) -> Answer:
+        numbers, count = next(left)
+        body = {"backups": [{"id": f"b{number}"} for number in numbers], "total_count": count}
+        return Answer(200, {}, json.dumps(body).encode())
+
+    lists.client._exchange = exchange
+    return lists
+
+
+def test_a_list_that_brings_ever_more_than_it_counts_is_not_read_for_ever() -> None:
+    lists = paged(*((range(start, start + 100), 50) for start in range(0, 10**6, 100)))
+
+    with pytest.raises(UndecidedError, match="the API lists more than it counts"):
+        list_project(lists.client, PROJECT, delivery)
+
+
+def test_a_list_that_brings_the_same_items_for_ever_is_read_until_none_is_new() -> None:
+    lists = paged(*[(range(100), 10**9)] * 4)
+
+    listed = list_project(lists.client, PROJECT, delivery)
+
+    assert len(listed.backups) == 100
+    assert listed.moved
+
+
+class TestAListThatIsShorterThanItsCount:
+    PAGES: Final = [(range(100), 126), ((), 126)] * 2
+
+    def test_is_flagged_where_it_is_only_shown(self) -> None:
+        listed = list_project(paged(*self.PAGES).client, PROJECT, delivery)
+
+        assert len(listed.backups) == 100
+        assert listed.moved
+
+    def test_is_unclear_where_it_is_acted_on(self) -> None:
+        with pytest.raises(UndecidedError, match=f"taurusdb in project {PROJECT} is shorter than its count"):
+            list_project(paged(*self.PAGES).client, PROJECT, delivery, whole=True)
+
+    def test_is_unclear_too_where_the_same_backup_fills_it_up(self) -> None:
+        pages = [(range(100), 126), (range(74, 100), 126)] * 2
+
+        with pytest.raises(UndecidedError, match="shorter than its count"):
+            list_project(paged(*pages).client, PROJECT, delivery, whole=True)
+
+    def test_is_read_once_more(self) -> None:
+        pages = [*self.PAGES[:2], (range(100), 126), (range(100, 126), 126), ((), 126)]
+
+        listed = list_project(paged(*pages).client, PROJECT, delivery, whole=True)
+
+        assert len(listed.backups) == 126
+        assert not listed.moved
+
+    def test_is_unclear_too_where_it_names_the_instances(self) -> None:
+        lists = Lists("rds", count=0)
+        body = json.dumps({"instances": [{"id": "i1"}], "backups": [], "total_count": 2}).encode()
+        lists.client._exchange = lambda request, delivery: Answer(200, {}, body)
+
+        with pytest.raises(UndecidedError, match="the list of rds in project"):
+            list_project(lists.client, PROJECT, delivery, whole=True)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        [(range(100), 126), (range(101, 126), 125), ((), 125)],  # one was deleted
+        [(range(100), 126), (range(99, 126), 127), ((), 127)],  # one was added
+        [(range(100), 100), (range(100), 200)],  # more were added than a page holds
+    ],
+    ids=["deleted", "added", "a page added"],
+)
+def test_a_list_that_moves_goes_on_with_a_flag(reading: list[tuple[range, int]]) -> None:
+    listed = list_project(paged(*reading * 2).client, PROJECT, delivery, whole=True)
+
+    assert len(listed.backups) >= 100
+    assert listed.moved
+
+
+def test_a_count_below_zero_is_no_list() -> None:
+    with pytest.raises(UndecidedError, match="not of the documented form"):
+        list_project(paged(((), -1)).client, PROJECT, delivery)
 
 
 def test_a_backup_that_two_lists_hold_is_unclear() -> None:

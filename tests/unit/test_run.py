@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from function.backups import Planned
+from function.backups import Mode, Planned
 from function.cloud.client import BackupClient
 from function.cloud.credentials import Secret, Token, TokenSettings
 from function.cloud.engines import ENGINES
@@ -34,12 +35,18 @@ class Cloud:
 
     Args:
         later: what has changed of a backup when it is looked up.
+        unlisted: how many more the list counts.
     """
 
     def __init__(
-        self, *, clock: datetime = NOW, answers: bool = True, later: Mapping[str, Mapping[str, str]] | None = None
+        self,
+        *,
+        clock: datetime = NOW,
+        answers: bool = True,
+        later: Mapping[str, Mapping[str, str]] | None = None,
+        unlisted: int = 0,
     ) -> None:
-        self.clock, self.answers, self.later = clock, answers, later or {}
+        self.clock, self.answers, self.later, self.unlisted = clock, answers, later or {}, unlisted
         self.backups = {f"b{age}": self.item(f"b{age}", age) for age in (30, 20, 10)}
 
     def item(self, name: str, age: int) -> dict[str, object]:
@@ -60,7 +67,8 @@ class Cloud:
         changed = self.later if "backup_id" in query else {}
         found = [{**self.backups[name], **changed.get(name, {})} for name in named if name in self.backups]
         page = found[int(query.get("offset", ["0"])[0]) :]
-        return Answer(200, headers, json.dumps({"backups": page, "total_count": len(found)}).encode())
+        count = len(found) + (0 if "backup_id" in query else self.unlisted)
+        return Answer(200, headers, json.dumps({"backups": page, "total_count": count}).encode())
 
 
 def a_planner(cloud: Cloud, publish: Publish | None = None, observe: Callable[[Record], None] = log_record) -> Planner:
@@ -114,6 +122,31 @@ def test_a_backup_that_changed_since_it_was_planned_is_left_to_the_next_run(chan
 
     assert set(cloud.backups) == {"b30", "b10"}
     assert (planned.counts["deleted"], planned.counts["left"]) == (1, 1)
+
+
+class TestAListThatIsShorterThanItsCount:
+    @pytest.mark.parametrize("mode", ["publish", "sweep"])
+    def test_ends_a_run_that_acts(self, mode: Mode) -> None:
+        cloud, published = Cloud(unlisted=1), list[object]()
+
+        def publish(attributes: Mapping[str, str], data: object, delivery: Delivery) -> None:
+            published.append(data)
+
+        planner = replace(a_planner(cloud, publish), mode=mode)
+
+        with pytest.raises(UndecidedError, match=f"UNCLEAR_LIST: the list of taurusdb in project {PROJECT} is shorter"):
+            planner.carry_out(a_tick(), Delivery(now=NOW, until=time.monotonic() + 10))
+        assert (len(cloud.backups), published) == (3, [])
+
+    @pytest.mark.parametrize("mode", ["report", "sweep"])
+    def test_is_flagged_in_a_report(self, mode: Mode) -> None:
+        planner = replace(a_planner(Cloud(unlisted=1)), mode=mode)
+
+        _, _, data = planner.carry_out(
+            replace(a_tick(), dry_run=mode == "sweep"), Delivery(now=NOW, until=time.monotonic() + 10)
+        )
+
+        assert (data["mode"], data["list_moved"]) == ("report", True)
 
 
 class TestAnOldTick:
