@@ -135,7 +135,7 @@ class Planner:
         return make_plan(listings, self.file, as_of), moved
 
     def _refuse_stale(self, tick: Tick, delivery: Delivery) -> str | None:
-        """Why a tick is too old to plan for; the next one comes.
+        """Why a tick is too old to plan for, or has expired; the next one comes.
 
         Raises:
             NotFinalError: it is ahead of our clock, or old by a clock that is off or that the API cannot confirm.
@@ -143,12 +143,16 @@ class Planner:
         if tick.time is None:
             return "the tick has no time, so the moment to plan for is unknown"
         age = delivery.now - Clock(ours=delivery.now).not_ahead(tick.time, "the tick's time")
-        if age <= MAX_TICK_AGE:
+        if tick.expires and tick.expires <= delivery.now:
+            why = f"the tick expired at {tick.expires.isoformat()}"
+        elif age > MAX_TICK_AGE:
+            why = f"the tick is {age.total_seconds():.0f} s old; the most is {MAX_TICK_AGE.total_seconds():.0f} s"
+        else:
             return None
         part, policy = delivery.part(self.call_seconds), self.file.policies[0]
         ask_time(self.clients[policy.engine], policy.projects[0], part)
         Clock(ours=part.now, api=part.api_time).now()
-        return f"the tick is {age.total_seconds():.0f} s old; the most is {MAX_TICK_AGE.total_seconds():.0f} s"
+        return why
 
     def _run(self, tick: Tick, mode: Mode, delivery: Delivery) -> tuple[Planned, dict[str, object]]:
         as_of = tick.time or delivery.now

@@ -38,7 +38,7 @@ def list_project(client: BackupClient, project_id: str, begin: Begin, *, whole: 
     """Read the list; if it changes meanwhile, read it once more, and then take it as it is.
 
     Args:
-        whole: refuse a list that is short. What is missing makes no other backup expire, but the limits do not count it.
+        whole: refuse a list that is short: what is missing makes no other backup expire, but no limit counts it.
 
     Raises:
         NotFinalError: a page is not of the documented form, or there is none, or the list is short.

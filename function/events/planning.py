@@ -24,6 +24,7 @@ class Tick:
 
     Args:
         time: the moment to plan for; None where the event has none.
+        expires: after it the tick is stale.
         dry_run: only report.
     """
 
@@ -31,6 +32,7 @@ class Tick:
     id: str
     type: str
     time: datetime | None
+    expires: datetime | None = None
     dry_run: bool
 
 
@@ -38,7 +40,8 @@ def read_tick(event: Event, accepted_types: Collection[str]) -> Tick:
     """The tick in an event. Of its data only `dry_run` counts.
 
     Raises:
-        NotAnEventError: it is of a type that is not accepted, or `dry_run` is misspelt or not a boolean.
+        NotAnEventError: it is of a type that is not accepted, or its expiry cannot be read, or `dry_run` is misspelt or
+            not a boolean.
     """
     event_id, source, event_type = (str(event.attributes[name]) for name in ("id", "source", "type"))
     if event_type not in accepted_types:
@@ -54,7 +57,23 @@ def read_tick(event: Event, accepted_types: Collection[str]) -> Tick:
     if not isinstance(dry_run, bool):
         raise NotAnEventError(400, "data.dry_run must be true or false")
     time = event.text("time")
-    return Tick(source=source, id=event_id, type=event_type, time=read_time(time) if time else None, dry_run=dry_run)
+    return Tick(
+        source=source,
+        id=event_id,
+        type=event_type,
+        time=read_time(time) if time else None,
+        expires=_read_expiry(event),
+        dry_run=dry_run,
+    )
+
+
+def _read_expiry(event: Event) -> datetime | None:
+    if "expirytime" not in event.attributes:
+        return None
+    try:
+        return read_time(str(event.attributes["expirytime"]))
+    except ValueError as error:
+        raise NotAnEventError(400, f"expirytime {error}") from None
 
 
 def write_expired(

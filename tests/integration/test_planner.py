@@ -96,6 +96,24 @@ class TestATick:
         assert (report["data"]["skipped"], report["data"]["mode"]) == ("stale_tick", "sweep")
         assert account.count("DELETE") == 0
 
+    def test_that_has_expired_plans_nothing(self, account: Simulator, planner: Plan) -> None:
+        running = planner(REAPER_PLANNER_MODE="sweep")
+
+        report = deliver(running.url, tick(expirytime=(now() - timedelta(seconds=1)).isoformat())).event
+
+        assert (report["data"]["skipped"], account.count("DELETE")) == ("stale_tick", 0)
+        assert schema_faults(report) == []
+
+    @pytest.mark.parametrize("expiry", ["tomorrow", "", 5, True])
+    def test_with_an_expiry_that_cannot_be_read_is_refused(
+        self, account: Simulator, planner: Plan, expiry: object
+    ) -> None:
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(expirytime=expiry))
+
+        assert (reply.status, reply.problem["error_code"]) == (400, "NOT_AN_EVENT")
+        assert reply.problem["error_msg"] == "expirytime is not an RFC 3339 timestamp"
+        assert account.calls == []
+
     def test_that_is_old_only_by_our_clock_is_not_final(self, account: Simulator, planner: Plan) -> None:
         account.advance(-7200)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -87,8 +88,8 @@ def a_planner(cloud: Cloud, publish: Publish | None = None, observe: Callable[[R
     )
 
 
-def a_tick(time: datetime | None = NOW) -> Tick:
-    return Tick(source="/timer", id="1", type=DUE, time=time, dry_run=False)
+def a_tick(time: datetime | None = NOW, expires: datetime | None = None) -> Tick:
+    return Tick(source="/timer", id="1", type=DUE, time=time, expires=expires, dry_run=False)
 
 
 @pytest.mark.parametrize(
@@ -150,21 +151,46 @@ class TestAListThatIsShorterThanItsCount:
 
 
 class TestAnOldTick:
-    def settled(self, cloud: Cloud, tick: Tick) -> Planned:
-        return a_planner(cloud).carry_out(tick, Delivery(now=NOW, until=time.monotonic() + 10))[0]
+    OLD: Final = [{"time": NOW - timedelta(hours=2)}, {"time": NOW, "expires": NOW}]
 
-    def test_is_stale_where_the_api_confirms_our_clock(self) -> None:
-        assert self.settled(Cloud(clock=NOW), a_tick(NOW - timedelta(hours=2))).skipped == "stale_tick"
+    def settled(self, cloud: Cloud, facts: Mapping[str, datetime]) -> tuple[Planned, dict[str, object]]:
+        tick, delivery = a_tick(facts["time"], facts.get("expires")), Delivery(now=NOW, until=time.monotonic() + 10)
+        planned, _, data = a_planner(cloud).carry_out(tick, delivery)
+        return planned, data
 
-    def test_is_not_final_where_our_clock_is_off(self) -> None:
+    @pytest.mark.parametrize(
+        ("facts", "says"),
+        [(OLD[0], "7200 s old; the most is 3600 s"), (OLD[1], "expired at 2026-")],
+        ids=["old", "expired"],
+    )
+    def test_is_stale_where_the_api_confirms_our_clock(self, facts: Mapping[str, datetime], says: str) -> None:
+        cloud = Cloud(clock=NOW)
+
+        planned, data = self.settled(cloud, facts)
+
+        assert (planned.skipped, data["skipped"], len(cloud.backups)) == ("stale_tick", "stale_tick", 3)
+        assert says in str(data["message"])
+
+    @pytest.mark.parametrize("facts", OLD, ids=["old", "expired"])
+    def test_is_not_final_where_our_clock_is_off(self, facts: Mapping[str, datetime]) -> None:
         cloud = Cloud(clock=NOW - timedelta(hours=2))
         with pytest.raises(UndecidedError, match="our clock says"):
-            self.settled(cloud, a_tick(NOW - timedelta(hours=2)))
+            self.settled(cloud, facts)
         assert len(cloud.backups) == 3
 
-    def test_is_not_final_where_the_api_does_not_answer(self) -> None:
+    @pytest.mark.parametrize("facts", OLD, ids=["old", "expired"])
+    def test_is_not_final_where_the_api_does_not_answer(self, facts: Mapping[str, datetime]) -> None:
         with pytest.raises(ApiUnavailableError):
-            self.settled(Cloud(answers=False), a_tick(NOW - timedelta(hours=2)))
+            self.settled(Cloud(answers=False), facts)
 
     def test_needs_no_call_if_it_has_no_time(self) -> None:
-        assert self.settled(Cloud(answers=False), a_tick(None)).skipped == "stale_tick"
+        delivery = Delivery(now=NOW, until=time.monotonic() + 10)
+        assert a_planner(Cloud(answers=False)).carry_out(a_tick(None), delivery)[0].skipped == "stale_tick"
+
+
+def test_a_tick_that_has_not_expired_is_carried_out() -> None:
+    tick = a_tick(NOW, NOW + timedelta(seconds=1))
+
+    planned, _, _ = a_planner(Cloud()).carry_out(tick, Delivery(now=NOW, until=time.monotonic() + 10))
+
+    assert (planned.skipped, planned.counts["deleted"]) == (None, 2)
