@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> int:
     options = make_parser().parse_args(arguments)
     env = {**env, **({"REAPER_POLICY_FILE": options.policy} if getattr(options, "policy", None) else {})}
     try:
+        _refuse_empty(options)
         code: int = options.run(options, env)
     except (ConfigError, NotFinalError, UsageError) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
@@ -56,12 +58,14 @@ def make_parser() -> argparse.ArgumentParser:
     """What the command line takes."""
     parser = argparse.ArgumentParser(
         prog="python -m function",
+        allow_abbrev=False,  # a word that is cut short must not become --confirm
         description="Look at the backups by your retention policy. Settings come from the environment.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="plan | sweep | doctor")
-    plan = commands.add_parser("plan", help="show what is kept and what has expired; changes nothing")
+    add_command = partial(commands.add_parser, allow_abbrev=False)
+    plan = add_command("plan", help="show what is kept and what has expired; changes nothing")
     plan.set_defaults(run=_plan)
-    sweep = commands.add_parser("sweep", help="delete now what has expired, with the reaper's guards")
+    sweep = add_command("sweep", help="delete now what has expired, with the reaper's guards")
     sweep.set_defaults(run=_sweep)
     sweep.add_argument("--confirm", action="store_true", help="without it, sweep only shows the plan")
     for command in (plan, sweep):
@@ -73,9 +77,16 @@ def make_parser() -> argparse.ArgumentParser:
     shape = plan.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="for programs")
     shape.add_argument("--html", metavar="FILE", help="write a page that can be printed and signed")
-    doctor = commands.add_parser("doctor", help="check this set-up, without deleting anything")
+    doctor = add_command("doctor", help="check this set-up, without deleting anything")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _refuse_empty(options: argparse.Namespace) -> None:
+    """An empty value is a variable of a script that was not set: it does not mean that the option is absent."""
+    for name, value in vars(options).items():
+        if value == "":
+            raise UsageError(f"--{name.replace('_', '-')} must not be empty")
 
 
 def _plan(options: argparse.Namespace, env: Mapping[str, str]) -> int:

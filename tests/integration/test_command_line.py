@@ -107,6 +107,13 @@ class TestPlan:
             (["plan"], "REAPER_POLICY_FILE must be set"),
             (["plan", "--policy", "nowhere.toml"], "REAPER_POLICY_FILE nowhere.toml cannot be read: No such file"),
             (["plan", "--policy", "POLICY", "--as-of", "tomorrow"], "--as-of is not an RFC 3339 timestamp"),
+            (["plan", "--policy", "POLICY", "--as-of", ""], "--as-of must not be empty"),
+            (["plan", "--policy", ""], "--policy must not be empty"),
+            (["sweep", "--confirm", "--policy", ""], "--policy must not be empty"),
+            (["plan", "--policy", "POLICY", "--html", ""], "--html must not be empty"),
+            (["plan", "--policy", "POLICY", "--project", ""], "--project must not be empty"),
+            (["plan", "--policy", "POLICY", "--as", "2026-12-24T00:00:00Z"], "unrecognized arguments: --as"),
+            (["sweep", "--policy", "POLICY", "--c"], "unrecognized arguments: --c"),
             (["plan", "--policy", "POLICY", "--backups", "nowhere.json"], "nowhere.json cannot be read: No such file"),
             (["plan", "--policy", "POLICY", "--backups", "POLICY"], "is not a saved answer of the list API: "),
             (["plan", "--backups", "POLICY"], "name the policy file with --policy"),
@@ -121,12 +128,15 @@ class TestPlan:
     def test_says_what_to_change_and_ends_with_2(
         self, account: Simulator, settings: Mapping[str, str], policy: Path, arguments: list[str], says: str
     ) -> None:
-        done = command(*(str(policy) if each == "POLICY" else each for each in arguments), env=settings)
+        env = {**settings, "REAPER_POLICY_FILE": str(policy)} if "" in arguments else settings
+
+        done = command(*(str(policy) if each == "POLICY" else each for each in arguments), env=env)
 
         assert done.returncode == 2
         assert says in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stdout == ""
+        assert account.count("DELETE") == 0
 
     def test_of_a_list_that_is_unclear_is_a_fault(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
