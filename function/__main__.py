@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO, cast
 
 from .backups import Planned
 from .cloud.api import read_backups
@@ -26,7 +27,7 @@ from .log import start_logging
 from .parts import make_parts
 from .planner_settings import PlannerSettings
 from .retention.page import to_page
-from .retention.plan import Listing, Plan, make_plan
+from .retention.plan import FIRST, Listing, Plan, make_plan
 from .retention.policy import read_policy_file
 from .retention.report import to_json, to_table
 from .run import COLLECT_AFTER, Planner
@@ -34,6 +35,8 @@ from .run import COLLECT_AFTER, Planner
 FAULT: Final = 2
 LEFT: Final = 1
 STANDARD_ERROR: Final = 2
+LAST_YEAR: Final = 9000  # far from the end of what Python's calendar has
+MOVED: Final = "The list changed while it was read: backups may be missing here"
 SOURCE: Final = "/backup-reaper/command-line"
 
 
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> int:
         _refuse_empty(options)
         code: int = options.run(options, env)
     except (ConfigError, NotFinalError, UsageError) as error:
-        print(f"{options.command}: {error}", file=sys.stderr)
+        _write([f"{options.command}: {error}"], sys.stderr)
         return FAULT
     return code
 
@@ -93,10 +96,10 @@ def _plan(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     as_of = _moment(getattr(options, "as_of", None))
     plan = _plan_saved(options, env, as_of) if getattr(options, "backups", None) else _plan_listed(env, as_of)
     if getattr(options, "json", False):
-        _write([json.dumps(to_json(plan), indent=2, ensure_ascii=False)])
+        _write([json.dumps(to_json(plan), indent=2)])
     elif file := getattr(options, "html", None):
         _write_page(Path(file), to_page(plan))
-        print(f"The plan is in {file}", file=sys.stderr)
+        _write([f"The plan is in {file}"], sys.stderr)
     else:
         colour = sys.stdout.isatty() and not env.get("NO_COLOR")
         _write(to_table(plan, width=shutil.get_terminal_size().columns, colour=colour))
@@ -108,7 +111,7 @@ def _plan_listed(env: Mapping[str, str], as_of: datetime) -> Plan:
     planner = Planner.of(config, settings, make_parts(config))
     plan, moved = planner.make_plan(as_of, _delivery(settings.deadline_seconds), _progress())
     if moved:
-        print("The list changed while it was read: backups may be missing here", file=sys.stderr)
+        _write([MOVED], sys.stderr)
     return plan
 
 
@@ -140,7 +143,7 @@ def _plan_saved(options: argparse.Namespace, env: Mapping[str, str], as_of: date
 def _sweep(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     if not options.confirm:
         code = _plan(options, env)
-        print("Nothing was deleted. To delete what has expired, add --confirm", file=sys.stderr)
+        _write(["Nothing was deleted. To delete what has expired, add --confirm"], sys.stderr)
         return code
     config, settings = PlannerSettings.from_env({**env, "REAPER_PLANNER_MODE": "sweep"})
     start_logging(config.log_level, config.secrets, STANDARD_ERROR)
@@ -151,9 +154,11 @@ def _sweep(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     tick = Tick(source=SOURCE, id=now.isoformat(), type=DUE, time=now, dry_run=False)
     delivery = _delivery(settings.deadline_seconds)
     planned, attributes, data = planner.carry_out(tick, delivery)
-    _write(_summary(planned, data))
-    if planner.publish:
-        planner.publish(attributes, data, delivery.part(config.deadline_seconds))
+    try:
+        if planner.publish:  # before anything is printed, which can fail: no later run has this report
+            planner.publish(attributes, data, delivery.part(config.deadline_seconds))
+    finally:
+        _write(_summary(planned, data))
     return LEFT if planned.counts["left"] or planned.counts.get("failed") else 0
 
 
@@ -161,6 +166,8 @@ def _summary(planned: Planned, data: Mapping[str, object]) -> Iterator[str]:
     counts = planned.counts
     words = [f"{counts.get(word, 0)} {word}" for word in ("deleted", "skipped", "failed", "left")]
     yield f"{counts['listed']} backups, {counts['expired']} expired: {', '.join(words)}"
+    if data["list_moved"]:
+        yield MOVED
     if planned.mode == "report":
         yield "Nothing was deleted: REAPER_DRY_RUN is true"
     if counts["refused"]:
@@ -176,16 +183,21 @@ def _doctor(options: argparse.Namespace, env: Mapping[str, str]) -> int:
 
     ok = True
     for finding in examine(env, _now()):
-        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.text}", flush=True)
+        _write([f"{'ok  ' if finding.ok else 'FAIL'}  {finding.text}"])
         ok &= finding.ok
     return 0 if ok else LEFT
 
 
 def _moment(text: str | None) -> datetime:
+    if text is None:
+        return _now()
     try:
-        return read_time(text) if text else _now()
+        time = read_time(text)
     except ValueError as error:
         raise UsageError(f"--as-of {error}") from None
+    if not FIRST.year <= time.year <= LAST_YEAR:
+        raise UsageError(f"--as-of must be in the years {FIRST.year} to {LAST_YEAR}")
+    return time
 
 
 def _now() -> datetime:
@@ -204,9 +216,17 @@ def _read(path: str) -> bytes:
         raise UsageError(f"{path} cannot be read: {why}") from None
 
 
-def _write(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
+def _write(lines: Iterable[str], output: TextIO | None = None) -> None:
+    """Print lines, on standard output unless another one is named."""
+    output = output or sys.stdout
+    try:
+        for line in lines:
+            print(line, file=output)
+        output.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # at its end, Python tries once more
+        if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            raise UsageError(f"the output cannot be written: {error.strerror}") from None
 
 
 def _write_page(path: Path, lines: Iterable[str]) -> None:
@@ -230,9 +250,10 @@ def _progress() -> Callable[[], None]:
 
 if __name__ == "__main__":
     gc.set_threshold(COLLECT_AFTER)
+    # One that the caller closed is None, and the next socket would get its number.
+    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    cast("TextIOWrapper", sys.stdout).reconfigure(errors="replace")  # for a name that the terminal cannot show
     try:
         sys.exit(main(sys.argv[1:], os.environ))  # noqa: TID251  # read here and nowhere else
     except KeyboardInterrupt:
         sys.exit("\nStopped. What was already deleted is gone; run plan to see what is left.")
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

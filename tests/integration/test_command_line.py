@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from function.events.planning import PLANNED
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
 from tests.facts.account import INSTANCE, PROJECT
@@ -43,6 +44,19 @@ def command(*arguments: str | Path, env: Mapping[str, str], timeout: float = 60)
         text=True,
         check=False,
         timeout=timeout,
+    )
+
+
+def shell(*arguments: str | Path, end: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """The command line, with an end such as `| true`."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'"$@" {end}', "-", sys.executable, "-m", "function", *map(str, arguments)],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **COVERAGE, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -196,6 +210,71 @@ class TestPlan:
         assert running.returncode == 1
         assert errors == "\nStopped. What was already deleted is gone; run plan to see what is left.\n"
 
+    @pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "1970-12-31T23:59:59Z"])
+    def test_of_a_moment_that_no_backup_knows_is_refused(
+        self, settings: Mapping[str, str], policy: Path, time: str
+    ) -> None:
+        done = command("plan", "--policy", policy, "--as-of", time, env=settings)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "plan: --as-of must be in the years 1971 to 9000\n"
+
+    @pytest.mark.parametrize("time", ["9000-12-31T23:59:59Z", "1971-01-01T00:00:00Z"])
+    def test_of_the_first_and_of_the_last_moment_is_made(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, time: str
+    ) -> None:
+        policy.write_text(
+            POLICY.replace("[policy", 'timezone = "Pacific/Kiritimati"\n[policy') + 'min_age = "P99999Y"\n'
+        )
+
+        done = command("plan", "--policy", policy, "--as-of", time, env=settings)
+
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize("shape", [[], ["--json"]], ids=str)
+    def test_is_shown_where_the_output_knows_only_ascii(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, shape: list[str]
+    ) -> None:
+        account.add(backup("每日备份", 15))
+
+        done = command("plan", "--policy", policy, *shape, env={**settings, "PYTHONIOENCODING": "ascii"})
+
+        assert (done.returncode, done.stderr) == (0, "")
+        if shape:
+            groups = json.loads(done.stdout)["groups"]
+            assert "每日备份" in {each["backup_id"] for group in groups for each in group["backups"]}
+        else:
+            assert "????" in done.stdout
+
+    @pytest.mark.parametrize("words", [["plan"], ["plan", "--json"], ["sweep"], ["doctor"]], ids=" ".join)
+    def test_that_cannot_be_written_is_a_fault(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, words: list[str]
+    ) -> None:
+        done = shell(*words, end=">/dev/full", env={**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"{words[0]}: the output cannot be written: No space left on device\n"
+
+    @pytest.mark.parametrize("end", [">&-", "| true"])
+    @pytest.mark.parametrize("words", [["plan"], ["plan", "--json"], ["doctor"]], ids=" ".join)
+    def test_that_nobody_reads_is_no_fault(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, words: list[str], end: str
+    ) -> None:
+        done = shell(*words, end=end, env={**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    @pytest.mark.parametrize(("end", "code"), [("2>&-", 0), ("2>/dev/full", 2)])
+    def test_goes_on_where_nobody_reads_messages(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, tmp_path: Path, end: str, code: int
+    ) -> None:
+        page = tmp_path / "plan.html"
+
+        done = shell("plan", "--html", page, end=end, env={**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+        assert page.exists()
+
 
 class TestSweep:
     def test_without_confirm_is_plan(self, account: Simulator, settings: Mapping[str, str], policy: Path) -> None:
@@ -277,6 +356,54 @@ class TestSweep:
             json.loads(call.body)["type"].rpartition("dev.backup-reaper.")[2] for call in account.calls if call.body
         ]
         assert sent == ["backup.deleted.v1", "backup.deleted.v1", "retention.planned.v1"]
+
+    @pytest.mark.parametrize(("end", "code"), [(">/dev/full", 2), ("| true", 0), (">&-", 0)])
+    def test_sends_its_report_to_the_sink_even_if_nothing_can_be_printed(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path, end: str, code: int
+    ) -> None:
+        account.fault(Fault(method="POST", path="^/sink", status=202, times=None))
+        env = {**settings, "REAPER_POLICY_FILE": str(policy), "K_SINK": f"{account.url}/sink"}
+
+        done = shell("sweep", "--confirm", end=end, env=env)
+
+        assert done.returncode == code
+        assert "Traceback" not in done.stderr
+        *_, report = [json.loads(call.body) for call in account.calls if call.body]
+        assert (report["type"], report["data"]["counts"]["deleted"]) == (PLANNED, 2)
+
+    def test_says_what_it_deleted_even_if_its_report_is_refused(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        taken = Fault(method="POST", path="^/sink", status=202, times=2)
+        account.fault(taken, Fault(method="POST", path="^/sink", status=500))
+
+        done = command("sweep", "--policy", policy, "--confirm", env={**settings, "K_SINK": f"{account.url}/sink"})
+
+        assert done.returncode == 2
+        assert done.stdout == "6 backups, 2 expired: 2 deleted, 0 skipped, 0 failed, 0 left\n"
+        assert done.stderr.endswith("sweep: SINK_REFUSED: the sink answered 500\n")
+
+    def test_says_that_the_list_changed_while_it_was_read(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
+        pages = [{"backups": items, "total_count": 5}] * 2
+        account.fault(*(Fault(method="GET", path="offset=0&", status=200, body=page) for page in pages))
+
+        done = command("sweep", "--policy", policy, "--confirm", env=settings)
+
+        assert done.stdout.splitlines()[1] == "The list changed while it was read: backups may be missing here"
+
+    def test_of_a_list_that_is_shorter_than_its_count_deletes_nothing(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        body = {"backups": [], "total_count": 6}
+        account.fault(Fault(method="GET", path="offset=0&", status=200, body=body, times=None))
+
+        done = command("sweep", "--policy", policy, "--confirm", env=settings)
+
+        assert (done.returncode, done.stdout, account.count("DELETE")) == (2, "", 0)
+        assert done.stderr.endswith(f"the list of taurusdb in project {PROJECT} is shorter than its count\n")
 
     def test_says_what_it_left_and_ends_with_1(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
