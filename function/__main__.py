@@ -31,6 +31,7 @@ from .retention.plan import FIRST, Listing, Plan, make_plan
 from .retention.policy import read_policy_file
 from .retention.report import to_json, to_table
 from .run import COLLECT_AFTER, Planner
+from .strict_json import read_json
 
 FAULT: Final = 2
 LEFT: Final = 1
@@ -125,12 +126,18 @@ def _plan_saved(options: argparse.Namespace, env: Mapping[str, str], as_of: date
         raise UsageError(
             f"the policy names {len(projects)} projects of {engine.name}: say whose list it is with --project"
         )
+    if options.project and options.project not in projects:
+        there = ", ".join(sorted(projects)) or "none"
+        raise UsageError(f"no policy of {engine.name} names the project {options.project}; there is: {there}")
     backups, total_count = [], 0
     for path in options.backups:
+        content = _read(path)
         try:
-            page, total_count = read_backups(Answer(200, {}, _read(path)), engine)
-        except NotFinalError as error:
-            raise UsageError(f"{path} is not a saved answer of the list API: {error.error_msg}") from None
+            read_json(content)  # what is wrong with it, `read_backups` does not say
+            page, total_count = read_backups(Answer(200, {}, content), engine)
+        except (ValueError, NotFinalError) as error:
+            why = error.error_msg if isinstance(error, NotFinalError) else error
+            raise UsageError(f"{path} is not a saved answer of the list API: {why}") from None
         backups += page
     if (listed := len({backup.id for backup in backups})) < total_count:
         raise UsageError(

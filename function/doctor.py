@@ -47,7 +47,7 @@ def examine(env: Mapping[str, str], now: datetime) -> Iterator[Finding]:
     for engine, client in parts.clients.items():
         for project_id in projects[engine]:
             yield from _list(client, project_id, config, whole, listings)
-    if file:
+    if file and len(listings) == sum(map(len, projects.values())):  # else backups would seem not to be there
         yield from _policy(file, listings, now)
     if config.sink:
         yield _sink(config.sink.url, parts.exchange, whole.part(config.deadline_seconds))
@@ -81,13 +81,14 @@ def _list(
         return parts[-1]
 
     try:
-        listed = list_project(client, project_id, begin)
+        listed = list_project(client, project_id, begin, whole=True)
     except NotFinalError as error:
         yield from _clock(parts[-1])
         yield Finding(False, f"{what}: {error}. {_advice(error)}")
         return
     yield from _clock(parts[-1])
-    yield Finding(True, f"{what}: the list can be read, {len(listed.backups)} manual backups")
+    moved = "; it changed while it was read, so some may be missing" if listed.moved else ""
+    yield Finding(True, f"{what}: the list can be read, {len(listed.backups)} manual backups{moved}")
     listings.append(Listing(engine=client.engine.name, project_id=project_id, backups=listed.backups))
 
 

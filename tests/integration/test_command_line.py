@@ -107,6 +107,53 @@ class TestPlan:
         assert (done.returncode, done.stdout) == (2, "")
         assert "these are 1 of 61 backups: save every page of the list" in done.stderr
 
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b'\xef\xbb\xbf{"backups": [], "total_count": 0}', "it begins with a byte order mark (BOM)"),
+            (b"[" + b"0," * 20_000 + b"0]", "it holds too much: more than 20000 commas, colons and brackets"),
+            (b'{"backups": []}', "the API's list is not of the documented form"),
+        ],
+        ids=["BOM", "too much", "no count"],
+    )
+    def test_of_a_file_that_is_no_saved_list_says_what_is_wrong_with_it(
+        self, policy: Path, tmp_path: Path, content: bytes, says: str
+    ) -> None:
+        saved = tmp_path / "list.json"
+        saved.write_bytes(content)
+
+        done = command("plan", "--policy", policy, "--backups", saved, env={})
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"plan: {saved} is not a saved answer of the list API: {says}\n"
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--project", "mistyped"], f"no policy of taurusdb names the project mistyped; there is: {PROJECT}"),
+            (
+                ["--project", PROJECT, "--engine", "rds"],
+                f"no policy of rds names the project {PROJECT}; there is: none",
+            ),
+        ],
+        ids=["project", "engine"],
+    )
+    def test_of_a_project_that_no_policy_names_is_refused(
+        self, policy: Path, tmp_path: Path, arguments: list[str], says: str
+    ) -> None:
+        saved = tmp_path / "list.json"
+        saved.write_text(json.dumps({"backups": [], "total_count": 0}))
+
+        done = command("plan", "--policy", policy, "--backups", saved, *arguments, env={})
+
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"plan: {says}\n")
+
+    def test_of_a_project_that_is_named_is_made(self, policy: Path, tmp_path: Path) -> None:
+        saved = tmp_path / "list.json"
+        saved.write_text(json.dumps({"backups": [], "total_count": 0}))
+
+        assert command("plan", "--policy", policy, "--backups", saved, "--project", PROJECT, env={}).returncode == 0
+
     def test_is_a_page(self, account: Simulator, settings: Mapping[str, str], policy: Path, tmp_path: Path) -> None:
         page = tmp_path / "plan.html"
 
@@ -469,6 +516,42 @@ class TestDoctor:
         (failure, *_) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
 
         assert "Try again later" in failure
+
+    def test_does_not_evaluate_the_policy_where_a_list_could_not_be_read(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        other = "0" * 32
+        account.fault(Fault(method="GET", path=f"{other}/backups", status=404, times=None))
+        policy.write_text(POLICY.replace(f'"{PROJECT}"', f'"{other}", "{PROJECT}"'))
+
+        done = command("doctor", env={**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert done.returncode == 1
+        assert f"FAIL  taurusdb in project {other}: " in done.stdout
+        assert f"project {PROJECT}: the list can be read, 6 manual backups" in done.stdout
+        assert "policy:" not in done.stdout
+
+    def test_says_that_a_list_changed_while_it_was_read(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
+        pages = [{"backups": items, "total_count": 5}] * 2
+        account.fault(*(Fault(method="GET", path="offset=0&", status=200, body=page) for page in pages))
+
+        done = command("doctor", env={**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert done.returncode == 0
+        assert "5 manual backups; it changed while it was read, so some may be missing" in done.stdout
+
+    def test_says_that_a_list_is_shorter_than_its_count(
+        self, account: Simulator, settings: Mapping[str, str], policy: Path
+    ) -> None:
+        body = {"backups": [], "total_count": 6}
+        account.fault(Fault(method="GET", path="offset=0&", status=200, body=body, times=None))
+
+        (failure,) = self.fails({**settings, "REAPER_POLICY_FILE": str(policy)})
+
+        assert "is shorter than its count. Try again later" in failure
 
     def test_says_which_permission_is_missing(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
