@@ -139,7 +139,8 @@ def _plan_saved(options: argparse.Namespace, env: Mapping[str, str], as_of: date
             why = error.error_msg if isinstance(error, NotFinalError) else error
             raise UsageError(f"{path} is not a saved answer of the list API: {why}") from None
         backups += page
-    if (listed := len({backup.id for backup in backups})) < total_count:
+    listed = len({backup.id for backup in backups})
+    if not 0 <= total_count <= listed:
         raise UsageError(
             f"these are {listed} of {total_count} backups: save every page of the list, and name all files"
         )

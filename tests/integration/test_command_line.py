@@ -98,14 +98,15 @@ class TestPlan:
         assert json.loads(plan.stdout)["counts"]["expired"] == 1
         assert json.loads(later.stdout)["counts"]["expired"] == 0  # all of them are in its future
 
-    def test_of_a_saved_list_that_lacks_pages_is_refused(self, policy: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("count", [61, -1])
+    def test_of_a_saved_list_that_lacks_pages_is_refused(self, policy: Path, tmp_path: Path, count: int) -> None:
         saved = tmp_path / "list.json"
-        saved.write_text(json.dumps({"backups": [backup("b1", 40).to_json()], "total_count": 61}))
+        saved.write_text(json.dumps({"backups": [backup("b1", 40).to_json()], "total_count": count}))
 
         done = command("plan", "--policy", policy, "--backups", saved, env={})
 
         assert (done.returncode, done.stdout) == (2, "")
-        assert "these are 1 of 61 backups: save every page of the list" in done.stderr
+        assert f"these are 1 of {count} backups: save every page of the list" in done.stderr
 
     @pytest.mark.parametrize(
         ("content", "says"),
