@@ -5,9 +5,10 @@ A secret is found in JSON inside JSON, escaped for HTML, percent-encoded, in bas
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import compress
+from operator import and_
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -43,15 +44,10 @@ class Redactor:
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         literals = [secret.encode() for secret in self._secrets]
         folded = [_fold(spelt) for literal in literals for spelt in {literal, literal.replace(b" ", b"+")}]
-        self._least = FRAGMENT if parts else MAX_SEARCHED_CHARS
         self._short = [needle for needle in folded if len(needle) < SHORT]
-        self._needles = [needle for needle in folded if len(needle) >= SHORT]
-        self._encoded = [needle for literal in literals for needle in _in_base64(literal)] if parts else []
         self._literals = [literal for literal in literals if len(literal) >= SHORT]
-        found = [*self._needles, *self._encoded]
-        self._whole = [needle for needle in found if len(needle) < self._least]
-        long = [needle for needle in found if len(needle) >= self._least]
-        self._shingles = {shingle for needle in long for shingle in _shingles(needle, step=1)}
+        self._plain = _Parts((needle for needle in folded if len(needle) >= SHORT), _least if parts else len)
+        self._encoded = _Parts((needle for literal in literals if parts for needle in _in_base64(literal)), _least)
 
     def suspects(self, text: bytes) -> bool:
         """Whether it is worth the time to redact a text; quick where it is not."""
@@ -64,8 +60,8 @@ class Redactor:
         folded = _fold(text)
         return (
             any(literal in text for literal in self._literals)
-            or any(needle in folded for needle in self._whole)
-            or self._shows_part(folded)
+            or any(self._plain.spans(folded))
+            or any(self._encoded.spans(folded))
         )
 
     def redact(self, value: Any) -> Any:
@@ -92,20 +88,50 @@ class Redactor:
             text = text[: places[start][0]] + REDACTED + text[places[end - 1][1] :]
         return text
 
-    def _shows_part(self, folded: bytes) -> bool:
-        if not self._shingles or self._shingles.isdisjoint(_shingles(folded, step=4)):
-            return False
-        return len(folded) > MAX_SEARCHED_CHARS or any(self._marks(folded))
-
     def _marks(self, folded: bytes) -> Iterator[_Span]:
         """Where a folded text shows a secret or a part of one; the spans may overlap."""
-        for needle in self._needles:
-            yield from _common(folded, needle, min(self._least, len(needle)))
-        for needle in self._encoded:
-            for start, end in _common(folded, needle, min(self._least, len(needle))):
-                while end < len(folded) and folded[end] in _BASE64:
-                    end += 1
-                yield start, end
+        yield from self._plain.spans(folded)
+        end = 0
+        for start, least_end in sorted(self._encoded.spans(folded)):
+            end = max(end, least_end)  # no character is passed twice, however many parts stand in one base64
+            while end < len(folded) and folded[end] in _BASE64:
+                end += 1
+            yield start, end
+
+
+class _Parts:
+    """Finds the parts of some needles, which are made once: a token has tens of thousands.
+
+    Args:
+        least: of how many characters a part of a needle is.
+    """
+
+    def __init__(self, needles: Iterable[bytes], least: Callable[[bytes], int]) -> None:
+        self._few = set[bytes]()
+        self._shingles = set[int]()
+        for needle in needles:
+            size = least(needle)
+            if size == FRAGMENT < len(needle):
+                self._shingles.update(*(_shingles(needle, start) for start in range(8)))
+            else:
+                self._few |= {needle[start : start + size] for start in range(len(needle) - size + 1)}
+
+    def spans(self, folded: bytes) -> Iterator[_Span]:
+        """Where a folded text shows a part; the spans may overlap."""
+        for part in self._few:
+            start = folded.find(part)
+            while start >= 0:
+                yield start, start + len(part)
+                start = folded.find(part, start + 1)
+        if all(self._shingles.isdisjoint(_shingles(folded, start)) for start in (0, 4)):  # one lies in every FRAGMENT
+            return
+        # Twelve characters are a part if the first eight and the last eight are: looking them up needs no other set.
+        known = bytearray(len(folded))
+        for start in range(8):
+            shingles = _shingles(folded, start)
+            known[start : start + 8 * len(shingles) : 8] = bytes(map(self._shingles.__contains__, shingles))
+        for start in compress(range(len(folded)), map(and_, known, known[FRAGMENT - 8 :])):
+            yield start, start + FRAGMENT
 
 
 @lru_cache(maxsize=32)
@@ -158,21 +184,14 @@ def _without(dropped: bytes, text: bytes, places: list[_Span]) -> tuple[bytes, l
     return text.translate(None, dropped), [*compress(places, (char not in dropped for char in text))]
 
 
-def _shingles(folded: bytes, *, step: int) -> list[int]:
-    """Eight characters each, as numbers, every few characters: with 4 one lies in every FRAGMENT."""
-    view, shingles = memoryview(folded), list[int]()
-    for start in range(0, 8, step):
-        end = len(folded) - (len(folded) - start) % 8
-        shingles += view[start:end].cast("Q").tolist()
-    return shingles
+def _least(needle: bytes) -> int:
+    """How many characters of a secret in a row are a part of it."""
+    return min(FRAGMENT, len(needle))
 
 
-def _common(folded: bytes, needle: bytes, least: int) -> Iterator[_Span]:
-    """Where a text holds so many characters in a row of a needle."""
-    parts = {needle[start : start + least] for start in range(len(needle) - least + 1)}
-    for start in range(len(folded)):
-        if folded[start : start + least] in parts:
-            yield start, start + least
+def _shingles(folded: bytes, start: int) -> memoryview:
+    """Eight characters each, as numbers, one after the other."""
+    return memoryview(folded)[start : len(folded) - (len(folded) - start) % 8].cast("Q")
 
 
 def _in_base64(secret: bytes) -> list[bytes]:

@@ -1,5 +1,7 @@
 """Answers that cost much to read, many at once: CPU and memory are within the deadline's promise too."""
 
+import base64
+import random
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +9,12 @@ from typing import Final
 
 import pytest
 
+from function.cloud.credentials import MAX_SECRET_CHARS
+from function.redaction import FRAGMENT
 from function.strict_json import MAX_SEPARATORS
 from simulator import Fault, Simulator
+from simulator.account import Token
 from simulator.processes import Running, run_function
-from tests.conftest import TOKEN
 from tests.facts.account import BACKUP
 from tests.wire.deliverer import Reply, deliver, expired_event
 from tests.wire.memory import peak_bytes
@@ -20,6 +24,10 @@ DEADLINE: Final = 10.0
 SLACK: Final = 2.0
 MAX_PROCESS_BYTES: Final = 250 << 20
 MAX_BODY_BYTES: Final = 1 << 19  # what the transport takes
+
+TOKEN: Final = base64.b64encode(random.Random(1).randbytes(MAX_SECRET_CHARS * 3 // 4)).decode()  # the longest
+PART: Final = TOKEN[:FRAGMENT]
+PIECES: Final = ",".join(f'"{TOKEN[start : start + 8]}"' for start in range(0, 11_200, 8))  # 1,400, each no part
 
 NESTED: Final = '{"a":{"b":{"c":0}}},'  # the most expensive that was found, in time and in memory
 
@@ -38,6 +46,8 @@ ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
     "a refusal's, at the limit": ("DELETE", filled('{"error_code":"DBS.1","error_msg":"m",', NESTED, "}")),
     "a list's, at the limit": ("GET", filled('{"total_count":1,"backups":[{"id":"x",', NESTED, "}]}")),
     "over the limit": ("DELETE", b"[" + b'{"":0},' * (MAX_BODY_BYTES // 7 - 1) + b"0]"),
+    "pieces of our token": ("DELETE", f'["{PART}",{PIECES}]'.encode()),
+    "parts of our token in one base64": ("DELETE", base64.b64encode(TOKEN.encode())[:FRAGMENT] * 1_300),
 }
 
 
@@ -53,6 +63,7 @@ def test_64_of_the_most_expensive_answers_at_once_are_read_in_time_and_in_little
         "THREADS": str(AT_ONCE + 2),
         "REAPER_DEADLINE_SECONDS": str(DEADLINE),
     }
+    lasting_simulator.account.tokens[TOKEN] = Token(TOKEN)
     with run_function(settings) as running:
         lasting_simulator.faults.replace([Fault(method=method, status=200, body=body)] * AT_ONCE)
 
