@@ -501,3 +501,12 @@ class TestTheTokensOfAUser:
 
         assert "[redacted]" in refusal.value.error_msg
         assert "5ecret" not in refusal.value.error_msg
+
+    def test_are_refused_without_showing_the_password_that_iam_cuts_short(self) -> None:
+        password = Secret("HW_USER_PASSWORD", "Tr0ub4dor&3", form=PASSWORD)
+        echo = Iam(lambda _: as_json({"error_code": "IAM.0011", "error_msg": "wrong password Tr0ub4dor&..."}, {}, 400))
+
+        with pytest.raises(ApiDeniedError) as refusal:
+            token(tokens_of(echo, password))
+
+        assert refusal.value.error_msg == "IAM gives no token: wrong password [redacted]..."
