@@ -16,7 +16,7 @@ SHORT: Final = 8  # a secret of fewer characters is found only as it is: any mor
 FRAGMENT: Final = 12  # so many characters of a secret in a row are a part of it, and no coincidence
 MAX_SEARCHED_CHARS: Final = 1 << 14  # a longer text that shows a secret is redacted as a whole: searching takes time
 MAX_LAYERS: Final = 8  # of escapes around escapes
-MAX_ESCAPES: Final = 20_000  # in a layer: decoding takes time
+MAX_ESCAPES: Final = 40_000  # in all layers: decoding takes time
 _ENCODED_CHARS: Final = 48  # of a secret are looked for in base64; what follows them there is redacted too
 
 # What JSON, JavaScript, HTML and URLs write for an ASCII character. Backslashes double with each layer of JSON.
@@ -51,7 +51,10 @@ class Redactor:
 
     def suspects(self, text: bytes) -> bool:
         """Whether it is worth the time to redact a text; quick where it is not."""
-        return self.finds(text) or any(needle in _fold(text) for needle in self._short)
+        if self.finds(text):
+            return True
+        folded = _fold(text) if self._short else b""
+        return any(needle in folded for needle in self._short)
 
     def finds(self, text: bytes) -> bool:
         """Whether a text shows a secret that is not short, or a part of one."""
@@ -153,13 +156,15 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 def _fold(text: bytes) -> bytes:
     """What all spellings of a text have in common."""
+    left = MAX_ESCAPES
     for _ in range(MAX_LAYERS):
         text = text.translate(None, _SPACE)  # before decoding: a line may end within an escape
         if not (b"\\" in text or b"%" in text or b"&" in text):
             break
-        text, count = _ESCAPE.subn(_character, text, MAX_ESCAPES)
+        text, count = _ESCAPE.subn(_character, text, left // 2)  # some are left for the layers within
         if not count:
             break
+        left -= count
     return text.translate(None, _SPACE + b"\\")
 
 
