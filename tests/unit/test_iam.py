@@ -21,6 +21,7 @@ from function.cloud.lockout import MAX_FAILURES, REFUSED_SECONDS, UNANSWERED_SEC
 from function.delivery import Delivery
 from function.errors import ApiDeniedError, ApiUnavailableError, NotFinalError
 from function.exchange import Answer, Request
+from function.redaction import MAX_SEARCHED_CHARS
 from tests.facts.account import NOW
 from tests.facts.strategies import answer_headers, answers, as_json, instants, json_scalars
 
@@ -510,3 +511,24 @@ class TestTheTokensOfAUser:
             token(tokens_of(echo, password))
 
         assert refusal.value.error_msg == "IAM gives no token: wrong password [redacted]..."
+
+    @pytest.mark.parametrize(
+        ("echoed", "chars", "kept"),
+        [
+            ("Tr0ub4dor&3", 1, ("[redacted]", "7")),
+            ("Tr0ub4dor&3", MAX_SEARCHED_CHARS, (None, None)),  # as a whole: to search so much takes time
+            ("r", MAX_SEARCHED_CHARS, ("r", "7")),
+        ],
+    )
+    def test_are_refused_without_showing_the_password_that_iam_echoes_in_headers(
+        self, echoed: str, chars: int, kept: tuple[str | None, str | None]
+    ) -> None:
+        headers = {"x-request-id": echoed, "retry-after": "7", "x-more": "x" * chars}
+        password = Secret("HW_USER_PASSWORD", "Tr0ub4dor&3", form=PASSWORD)
+        echo = Iam(lambda _: as_json({"error_code": "IAM.0011", "error_msg": "Tr0ub4dor&3"}, headers, 400))
+
+        with pytest.raises(ApiDeniedError) as refusal:
+            token(tokens_of(echo, password))
+
+        assert refusal.value.error_msg == "IAM gives no token: [redacted]"
+        assert (refusal.value.request_id, refusal.value.retry_after) == kept
