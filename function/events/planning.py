@@ -40,8 +40,8 @@ def read_tick(event: Event, accepted_types: Collection[str]) -> Tick:
     """The tick in an event. Of its data only `dry_run` counts.
 
     Raises:
-        NotAnEventError: it is of a type that is not accepted, or its expiry cannot be read, or `dry_run` is misspelt or
-            not a boolean.
+        NotAnEventError: it is of a type that is not accepted, or its expiry or `dry_run` is misspelt or cannot be
+            read.
     """
     event_id, source, event_type = (str(event.attributes[name]) for name in ("id", "source", "type"))
     if event_type not in accepted_types:
@@ -53,6 +53,8 @@ def read_tick(event: Event, accepted_types: Collection[str]) -> Tick:
     misplaced = any(name == "dryrun" or near(name, ["dryrun"]) for name in event.attributes)
     if misspelt or misplaced:
         raise NotAnEventError(400, "a member or an attribute looks like dry_run: its place is data.dry_run")
+    if any(near(name, ["expirytime"]) for name in (*data, *event.attributes)):
+        raise NotAnEventError(400, "a member or an attribute looks like expirytime, which is an attribute")
     dry_run = data.get("dry_run", False)
     if not isinstance(dry_run, bool):
         raise NotAnEventError(400, "data.dry_run must be true or false")

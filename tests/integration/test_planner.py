@@ -168,6 +168,16 @@ class TestATick:
         assert "dry_run" in reply.problem["error_msg"]
         assert account.calls == []
 
+    @pytest.mark.parametrize("wrong", [{"expirytme": "2020-01-01T00:00:00Z"}, {"data": {"expiryTime": "x"}}], ids=str)
+    def test_with_a_misspelt_expiry_deletes_nothing(
+        self, account: Simulator, planner: Plan, wrong: Mapping[str, object]
+    ) -> None:
+        reply = deliver(planner(REAPER_PLANNER_MODE="sweep").url, tick(**wrong))
+
+        assert reply.status == 400
+        assert "expirytime" in reply.problem["error_msg"]
+        assert account.calls == []
+
     def test_waits_while_the_planner_is_paused(self, account: Simulator, planner: Plan) -> None:
         reply = deliver(planner(REAPER_PLANNER_MODE="sweep", REAPER_PAUSED="true").url, tick())
 
