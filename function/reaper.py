@@ -65,7 +65,7 @@ class AsPlanned:
     def find(self, command: DeleteBackup, delivery: Delivery) -> Backup | None:
         """The backup, if it is as it was planned; None if it is shown to be absent."""
         found = self.backups.find(command, delivery)
-        if found and found.status != "DELETING" and found != self.planned:
+        if found and found != self.planned:
             raise UndecidedError(
                 "UNCLEAR_BACKUP", "the backup changed since the plan was made: the next run plans anew"
             )

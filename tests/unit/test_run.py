@@ -48,6 +48,7 @@ class Cloud:
         unlisted: int = 0,
     ) -> None:
         self.clock, self.answers, self.later, self.unlisted = clock, answers, later or {}, unlisted
+        self.lists = list[dict[str, list[str]]]()
         self.backups = {f"b{age}": self.item(f"b{age}", age) for age in (30, 20, 10)}
 
     def item(self, name: str, age: int) -> dict[str, object]:
@@ -64,6 +65,7 @@ class Cloud:
             name = url.path.rpartition("/")[2]
             del self.backups[name]
             return Answer(200, headers, json.dumps({"backup_id": name}).encode())
+        self.lists.append(query)
         named = query.get("backup_id", list(self.backups))
         changed = self.later if "backup_id" in query else {}
         found = [{**self.backups[name], **changed.get(name, {})} for name in named if name in self.backups]
@@ -117,12 +119,28 @@ def test_a_result_that_cannot_be_published_ends_the_sweep_and_is_counted(refusal
 )
 def test_a_backup_that_changed_since_it_was_planned_is_left_to_the_next_run(change: dict[str, str]) -> None:
     """By what is said of it now, the policy might keep it."""
-    cloud = Cloud(later={"b30": change})
+    cloud, records = Cloud(later={"b30": change}), list[Record]()
+    planner = a_planner(cloud, observe=records.append)
 
-    planned, _, _ = a_planner(cloud).carry_out(a_tick(), Delivery(now=NOW, until=time.monotonic() + 10))
+    planned, _, _ = planner.carry_out(a_tick(), Delivery(now=NOW, until=time.monotonic() + 10))
 
     assert set(cloud.backups) == {"b30", "b10"}
     assert (planned.counts["deleted"], planned.counts["left"]) == (1, 1)
+    assert str(records[0].error) == (
+        "UNCLEAR_BACKUP: the backup changed since the plan was made: the next run plans anew"
+    )
+
+
+def test_a_sweep_goes_through_the_guards() -> None:
+    cloud, records = Cloud(), list[Record]()
+    planner = a_planner(cloud, observe=records.append)
+    planner = replace(planner, reaper=replace(planner.reaper, policy=Policy(keep_last=2)))
+
+    planner.carry_out(a_tick(), Delivery(now=NOW, until=time.monotonic() + 10))
+
+    assert set(cloud.backups) == {"b20", "b10"}
+    assert [getattr(record.outcome, "reason", "deleted") for record in records] == ["deleted", "keep_last"]
+    assert cloud.lists[-1] == {"instance_id": ["i1"], "backup_type": ["manual"], "offset": ["0"], "limit": ["100"]}
 
 
 class TestAListThatIsShorterThanItsCount:
