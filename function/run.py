@@ -30,7 +30,7 @@ from .tally import Expired, Tally, report_facts
 MAX_TICK_AGE: Final = timedelta(hours=1)
 # Objects between two garbage collections, for a process that plans: each collection looks through those of the plan,
 # which all stay. With the default of 700 the time grew faster than the list.
-COLLECT_AFTER: Final = 50_000
+COLLECT_AFTER: Final = 100_000
 PAUSES: Final = (0, 1, 2, 4, 8, 16, 32)  # seconds before each look at what may be deleted
 
 Told = tuple[Expired, dict[str, str], dict[str, object]]  # an expired backup, and its event's attributes and data
