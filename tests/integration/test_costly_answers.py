@@ -1,6 +1,7 @@
 """Answers that cost much to read, many at once: CPU and memory are within the deadline's promise too."""
 
 import base64
+import os
 import random
 import re
 from collections.abc import Mapping
@@ -71,6 +72,7 @@ def test_64_of_the_most_expensive_answers_at_once_are_read_in_time_and_in_little
         "HW_AUTH_TOKEN": TOKEN,
         "THREADS": str(AT_ONCE + 2),
         "REAPER_DEADLINE_SECONDS": str(DEADLINE),
+        **dict.fromkeys((name for name in os.environ if name.startswith("COV")), ""),  # its tracer takes several times
     }
     lasting_simulator.account.tokens[TOKEN] = Token(TOKEN)
     with run_function(settings) as running:
