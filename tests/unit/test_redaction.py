@@ -127,6 +127,17 @@ class TestASecretInAText:
         assert redacted.endswith("; sorry")
         assert len(redacted) < len(f"you sent {REDACTED}; sorry") + 9
 
+    def test_is_redacted_as_often_as_it_is_cut_short(self) -> None:
+        redactor = Redactor(["Tr0ub4dor&3"])
+
+        assert redactor.redact_text("Tr0ub4dor, Tr0ub4dor&Tr0ub4dor") == f"{REDACTED}, {REDACTED}{REDACTED}"
+
+    def test_is_redacted_in_the_base64_of_urls_where_that_is_another(self) -> None:
+        secret = "~?>~?>~?>~?>~?>"
+
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            assert Redactor([secret]).redact_text(encode(secret.encode()).decode()) == REDACTED
+
     @pytest.mark.parametrize(
         "text", [TOKEN[:FRAGMENT], TOKEN[-FRAGMENT:], TOKEN[5 : 5 + FRAGMENT], f"{TOKEN[:20]}…", TOKEN[3:]]
     )
