@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV ?= $(if $(filter file,$(origin PYTHON)),.venv,.venv-$(subst /,-,$(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
-# Many tests wait, for a deadline or a process: two workers a core finish in two thirds of the time.
+# Many tests wait, for a deadline or a process: two workers a core finish in two thirds of the time. Those of a file begin
+# on one worker (worksteal), as they share processes.
 WORKERS := $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
@@ -40,7 +41,7 @@ serve: install  ## keep simulator and function running until Ctrl-C, with the cu
 
 test: check  ## everything: check, and all tests with branch coverage (five minutes on two cores)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --hypothesis-profile=whole
+	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --dist worksteal --hypothesis-profile=whole
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
