@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -75,9 +76,13 @@ def refused(**settings: str) -> str:
 
 
 def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    """A port that is free, as the next ones are: below those that the system gives to other tests meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 30_000)
+        with ExitStack() as probes, suppress(OSError):
+            for number in range(port, port + 6):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return str(port)
 
 
 def printed(output: str, title: str) -> str:
@@ -149,7 +154,7 @@ class TestDemo:
             start_new_session=True,  # the signal goes to the whole group, as a terminal sends it
         ) as own:
             until = time.monotonic() + SECONDS
-            while not any("function plan" in child for child in children(own.pid)):
+            while sum("function plan" in child for child in children(own.pid)) < 2:  # its table and its JSON
                 assert time.monotonic() < until
             os.killpg(own.pid, signal.SIGINT)
             rest, errors = own.communicate(timeout=SECONDS)
