@@ -60,6 +60,13 @@ def shell(*arguments: str | Path, end: str, env: Mapping[str, str]) -> subproces
     )
 
 
+def move_the_list(account: Simulator) -> None:
+    """The first page counts fewer backups than the others, each time that the list is read."""
+    item = {name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}
+    fault = Fault(method="GET", path="offset=0&", status=200, body={"backups": [item], "total_count": 5})
+    account.fault(fault, fault)
+
+
 class TestPlan:
     def test_shows_what_is_kept_and_what_has_expired_and_changes_nothing(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
@@ -434,9 +441,7 @@ class TestSweep:
     def test_says_that_the_list_changed_while_it_was_read(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
     ) -> None:
-        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
-        pages = [{"backups": items, "total_count": 5}] * 2
-        account.fault(*(Fault(method="GET", path="offset=0&", status=200, body=page) for page in pages))
+        move_the_list(account)
 
         done = command("sweep", "--policy", policy, "--confirm", env=settings)
 
@@ -535,9 +540,7 @@ class TestDoctor:
     def test_says_that_a_list_changed_while_it_was_read(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
     ) -> None:
-        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
-        pages = [{"backups": items, "total_count": 5}] * 2
-        account.fault(*(Fault(method="GET", path="offset=0&", status=200, body=page) for page in pages))
+        move_the_list(account)
 
         done = command("doctor", env={**settings, "REAPER_POLICY_FILE": str(policy)})
 
