@@ -46,16 +46,17 @@ def run() -> Iterator[RunFunction]:
 
 @pytest.fixture(scope="session")
 def lasting_simulator() -> Iterator[Simulator]:
-    """A simulator whose URL lasts; a test wants `simulator`."""
+    """A simulator whose URL lasts. A test that changes anything of it wants `simulator`."""
     with Simulator() as running:
         yield running
 
 
 @pytest.fixture
-def simulator(lasting_simulator: Simulator) -> Simulator:
-    """The simulator with the account as in `simulator/account.json`."""
+def simulator(lasting_simulator: Simulator) -> Iterator[Simulator]:
+    """The simulator with the account as in `simulator/account.json`; what a test changes of it ends with the test."""
     lasting_simulator.reset()
-    return lasting_simulator
+    yield lasting_simulator
+    lasting_simulator.reset()  # the next test may want no more than the lasting one
 
 
 @pytest.fixture

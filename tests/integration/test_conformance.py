@@ -44,7 +44,6 @@ SCHEMA: Final = ROOT.parent / "shared" / "schemas" / "cloudevents.json"
 @pytest.fixture(scope="module")
 def door(lasting_simulator: Simulator, run: RunFunction) -> Running:
     """The function as it is without any option, with a simulator that nobody has told to fail."""
-    lasting_simulator.reset()
     return run({"REAPER_API_ENDPOINT": lasting_simulator.url, "HW_AUTH_TOKEN": TOKEN, "THREADS": "16"})
 
 

@@ -48,7 +48,6 @@ MB: Final = 1 << 20
 
 @pytest.fixture(scope="module")
 def door_settings(lasting_simulator: Simulator) -> dict[str, str]:
-    lasting_simulator.reset()
     return {"REAPER_API_ENDPOINT": lasting_simulator.url, "HW_AUTH_TOKEN": TOKEN, "THREADS": "16"}
 
 

@@ -810,9 +810,13 @@ def test_all_events_at_once_and_each_twice_leave_the_newest(account: Simulator, 
     events = [expired_event(backup_id=one.id) for one in account.backups(PROJECT)]
 
     replies = deliver_all(guarded(ALL).url, events * 2, threads=16)
+    # An event whose twin deletes the backup between its two reads is undecided: a broker delivers it again.
+    undecided = [event for event, reply in zip(events * 2, replies, strict=True) if reply.status == 503]
+    assert {reply.problem["error_code"] for reply in replies if reply.status == 503} <= {"UNCLEAR_BACKUP"}
+    decided = [reply for reply in replies if reply.status == 200] + deliver_all(guarded(ALL).url, undecided)
 
     left = {
         instance: [one.id for one in account.backups(PROJECT) if one.instance_id == instance] for instance in instances
     }
     assert left == {instance: [f"{instance[:4]}-0", f"{instance[:4]}-1"] for instance in instances}
-    assert {reply.event["type"] for reply in replies} == {DELETED, SKIPPED}
+    assert {reply.event["type"] for reply in decided} == {DELETED, SKIPPED}
