@@ -1,9 +1,9 @@
 """The harness: the simulator in this process on a real socket, the real function as processes of its own."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, Protocol
 
 import pytest
 from hypothesis import HealthCheck
@@ -24,19 +24,21 @@ hypothesis_settings.register_profile(
 
 TOKEN: Final = "demo-token"  # of the simulator's account
 
-RunFunction = Callable[[Mapping[str, str]], Running]
+
+class RunFunction(Protocol):
+    def __call__(self, settings: Mapping[str, str], /, target: str = "delete_backup") -> Running: ...
 
 
 @pytest.fixture(scope="session")
 def run() -> Iterator[RunFunction]:
     """Runs the function with the settings given: one process for all tests that ask for the same."""
-    running: dict[frozenset[tuple[str, str]], Running] = {}
+    running: dict[tuple[str, frozenset[tuple[str, str]]], Running] = {}
     with ExitStack() as stack:
 
-        def run_once(settings: Mapping[str, str]) -> Running:
-            key = frozenset(settings.items())
+        def run_once(settings: Mapping[str, str], /, target: str = "delete_backup") -> Running:
+            key = target, frozenset(settings.items())
             if key not in running:
-                running[key] = stack.enter_context(run_function(settings))
+                running[key] = stack.enter_context(run_function(settings, target=target))
             return running[key]
 
         yield run_once

@@ -25,7 +25,6 @@ from simulator.processes import ROOT
 from tests.facts.account import NOW
 
 PAGE: Final = (ROOT / "docs" / "monitoring.md").read_text()
-ERRORS_MODULE: Final = NotFinalError.__module__
 WHOLE: Final = Delivery(
     now=NOW,
     until=0.0,

@@ -2,8 +2,8 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+import zlib
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,8 @@ from function.events.contract import DELETED, EXPIRED
 from function.events.planning import DUE, PING, PLANNED
 from function.tally import MAX_REPORTED
 from simulator import Fault, Simulator
-from simulator.processes import Running, run_function
+from simulator.processes import Running
+from tests.conftest import RunFunction
 from tests.facts.account import INSTANCE, PROJECT
 from tests.facts.event_schemas import schema_faults
 from tests.facts.retained import OTHER_INSTANCE, POLICY, backup, fill, now
@@ -30,7 +31,6 @@ TROUBLES: Final[list[dict[str, Any]]] = [
     {"status": 503},
     {"status": 404, "body": "<html>"},
 ]
-RATES: Final = (("GET", 0.1), ("DELETE", 0.4))
 
 
 def tick(**attributes: object) -> Envelope:
@@ -48,27 +48,33 @@ def account(simulator: Simulator) -> Simulator:
 Plan = Callable[..., Running]
 
 
+@pytest.fixture(scope="session")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a file for each policy, so that tests of one policy can share a planner."""
+    return tmp_path_factory.mktemp("policies")
+
+
 @pytest.fixture
-def planner(tmp_path: Path, settings: Mapping[str, str]) -> Iterator[Plan]:
-    """Starts the planner with more settings, and a policy."""
-    with ExitStack() as stack:
+def planner(run: RunFunction, policies: Path, settings: Mapping[str, str]) -> Plan:
+    """Runs the planner with more settings, and a policy."""
 
-        def start(policy: str = POLICY, **more: str) -> Running:
-            file = tmp_path / "retention.toml"
-            file.write_text(policy)
-            env = {**settings, "REAPER_POLICY_FILE": str(file), **more}
-            return stack.enter_context(run_function(env, target="plan_retention"))
+    def run_planner(policy: str = POLICY, **more: str) -> Running:
+        file = policies / f"{zlib.crc32(policy.encode())}.toml"
+        file.write_text(policy)
+        return run({**settings, "REAPER_POLICY_FILE": str(file), **more}, target="plan_retention")
 
-        yield start
+    return run_planner
 
 
 def published(sink: Simulator) -> list[Envelope]:
     return [json.loads(call.body) for call in sink.calls]
 
 
-def settled(running: Running) -> list[dict[str, Any]]:
-    """The canonical lines."""
-    return [json.loads(line) for line in running.output.splitlines() if "delivery settled" in line]
+def settle(running: Running, event: Envelope) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Deliver a tick: what its report holds, and the canonical lines that it made."""
+    before = len(running.output)
+    data = deliver(running.url, event).event["data"]
+    return data, [json.loads(line) for line in running.output[before:].splitlines() if "delivery settled" in line]
 
 
 class TestATick:
@@ -365,20 +371,19 @@ class TestSweep:
         """A plan that has become old, or a policy that is too short, still deletes nothing wrong."""
         running = planner(REAPER_PLANNER_MODE="sweep", REAPER_KEEP_LAST="3", REAPER_HOLD_WORDS="b40")
 
-        data = deliver(running.url, tick()).event["data"]
+        data, lines = settle(running, tick())
 
         assert data["counts"]["skipped"] == 2
         assert account.backup_ids(PROJECT) == {"b40", "b30", "b20", "b10", "o90", "o80"}
-        assert [line.get("reason") for line in settled(running)] == ["on_hold", "keep_last", None]
+        assert [line.get("reason") for line in lines] == ["on_hold", "keep_last", None]
 
     def test_looks_again_for_what_got_no_answer(self, account: Simulator, planner: Plan) -> None:
         account.fault(Fault(method="DELETE", path="b40", drop=True, takes_effect=True))
-        running = planner(REAPER_PLANNER_MODE="sweep")
 
-        data = deliver(running.url, tick()).event["data"]
+        data, lines = settle(planner(REAPER_PLANNER_MODE="sweep"), tick())
 
         assert (data["counts"]["deleted"], data["counts"]["left"], data["left"]) == (2, 0, [])
-        assert [line.get("backup.id") for line in settled(running)] == ["b40", "b30", "b40", None]
+        assert [line.get("backup.id") for line in lines] == ["b40", "b30", "b40", None]
 
     def test_leaves_to_the_next_tick_what_has_no_outcome(self, account: Simulator, planner: Plan) -> None:
         account.fault(Fault(method="DELETE", path="b40", status=429))
@@ -512,11 +517,10 @@ def test_whatever_fails_on_the_way_ticks_sweep_what_the_plan_named_and_nothing_e
 def test_a_sweep_deletes_what_has_expired_and_nothing_else(account: Simulator, planner: Plan) -> None:
     running = planner(REAPER_PLANNER_MODE="sweep")
 
-    report = deliver(running.url, tick()).event
+    data, lines = settle(running, tick())
 
     assert account.backup_ids(PROJECT) == {"b20", "b10", "o90", "o80"}
-    assert report["data"]["counts"]["deleted"] == 2
-    lines = [json.loads(line) for line in running.output.splitlines() if "delivery settled" in line]
+    assert data["counts"]["deleted"] == 2
     assert [line.get("backup.id") for line in lines] == ["b40", "b30", None]
     again = deliver(running.url, tick(id="t2")).event
     assert again["data"]["expired"] == []
