@@ -19,26 +19,29 @@ def make(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_demo_needs_no_more_than_the_locked_packages_of_the_function(tmp_path: Path) -> None:
-    here = f"VENV={tmp_path / 'venv'}", f"PYTHON={sys.executable}"
-
-    done = make(*here, "demo")
-
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that `make demo` has set up."""
+    path = tmp_path_factory.mktemp("made") / "venv"
+    done = make(f"VENV={path}", f"PYTHON={sys.executable}", "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"Installing the {len(locked())} locked packages that the function needs into ")
-    assert installed(tmp_path / "venv") == locked()
+    return path
 
 
-def test_an_environment_is_added_to_and_never_set_up_anew(tmp_path: Path) -> None:
-    venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+def test_the_demo_needs_no_more_than_the_locked_packages_of_the_function(venv: Path) -> None:
+    assert installed(venv) == locked()
+
+
+def test_an_environment_is_added_to_and_never_set_up_anew(venv: Path) -> None:
     (venv / "of-mine").touch()
+    (venv / "runtime").unlink()  # what says that the packages are there
 
     done = make(f"VENV={venv}", f"PYTHON={sys.executable}", "install")
 
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("Installing ")
     assert (venv / "of-mine").exists()
-    assert installed(venv) == locked()
 
 
 @pytest.mark.parametrize(
