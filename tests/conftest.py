@@ -17,6 +17,13 @@ for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         del os.environ[_name]
 
+# Coverage traces the processes that have this in their environment. To trace all would take a quarter of the time of
+# `make test`, and the unit tests reach most of the lines: it is given to the processes that run the others.
+MEASURED: Final = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
+if "PYTEST_XDIST_WORKER" in os.environ:  # the process that starts the workers has to hand it on
+    for _name in MEASURED:
+        del os.environ[_name]
+
 # What `make test` asks for: the properties of retention in thousands of cases (tests/facts/planning.py).
 hypothesis_settings.register_profile(
     "whole", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]

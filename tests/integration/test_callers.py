@@ -15,7 +15,7 @@ from function.errors import ReaperError, UncheckedCallerError
 from function.transport import Transport
 from simulator import Simulator
 from simulator.processes import ROOT, run_function
-from tests.conftest import RunFunction
+from tests.conftest import MEASURED, RunFunction
 from tests.doubles.issuer import AUDIENCE, ISSUER, SUBJECT, IssuerProcess, run_issuer
 from tests.facts.account import BACKUP, PROJECT
 from tests.wire.deliverer import DELETED, Reply, deliver, expired_event
@@ -40,6 +40,7 @@ def checked(settings: Mapping[str, str], issuer: IssuerProcess) -> dict[str, str
     """The function's settings with the check on."""
     return {
         **settings,
+        **MEASURED,
         "REAPER_CALLER_ISSUER": ISSUER,
         "REAPER_CALLER_AUDIENCE": AUDIENCE,
         "REAPER_CALLER_SUBJECTS": SUBJECT,

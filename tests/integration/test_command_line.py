@@ -7,17 +7,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from function.events.planning import PLANNED
 from simulator import Fault, Simulator
 from simulator.processes import ROOT
+from tests.conftest import MEASURED
 from tests.facts.account import INSTANCE, PROJECT
 from tests.facts.retained import OTHER_INSTANCE, POLICY, backup, fill
-
-COVERAGE: Final = {name: value for name, value in os.environ.items() if name.startswith("COV")}
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def command(*arguments: str | Path, env: Mapping[str, str], timeout: float = 60)
     return subprocess.run(
         [sys.executable, "-m", "function", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", **COVERAGE, **env},
+        env={"PATH": "/usr/bin:/bin", **MEASURED, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -52,7 +50,7 @@ def shell(*arguments: str | Path, end: str, env: Mapping[str, str]) -> subproces
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", f'"$@" {end}', "-", sys.executable, "-m", "function", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", **COVERAGE, **env},
+        env={"PATH": "/usr/bin:/bin", **MEASURED, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -224,7 +222,7 @@ class TestPlan:
         subprocess.run(
             [sys.executable, "-m", "function", "plan", "--policy", str(policy)],
             cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", **COVERAGE, **settings},
+            env={"PATH": "/usr/bin:/bin", **MEASURED, **settings},
             stdout=subprocess.DEVNULL,
             stderr=theirs,
             check=True,
@@ -254,7 +252,7 @@ class TestPlan:
         self, account: Simulator, settings: Mapping[str, str], policy: Path
     ) -> None:
         account.fault(Fault(method="GET", hang=True))
-        env = {"PATH": "/usr/bin:/bin", **COVERAGE, **settings}
+        env = {"PATH": "/usr/bin:/bin", **MEASURED, **settings}
         arguments = [sys.executable, "-m", "function", "plan", "--policy", str(policy)]
         with subprocess.Popen(arguments, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as running:
             while not account.calls:

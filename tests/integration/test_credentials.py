@@ -19,7 +19,7 @@ from function.errors import ConfigError
 from simulator import AccessKey, Account, Backup, Fault, Simulator, Token, User
 from simulator.exchange import Request
 from simulator.processes import Running, run_function
-from tests.conftest import RunFunction
+from tests.conftest import MEASURED, RunFunction
 from tests.doubles.echoing import MARK, QUOTINGS, STYLES, Echo
 from tests.doubles.mounted import MountedSecret
 from tests.facts.account import INSTANCE, PROJECT
@@ -119,6 +119,7 @@ def start(run: RunFunction, cloud: Simulator, mount: MountedSecret) -> Start:
             "HW_AUTH_URL": f"{cloud.url}/v3",
             "REAPER_ALLOWED_PROJECT_IDS": ",".join(PROJECTS),
             "THREADS": "32",
+            **MEASURED,
         }
         return run({**others, **credential, **more})
 

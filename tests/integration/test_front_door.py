@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from simulator import Fault, Simulator
 from simulator.processes import Running
-from tests.conftest import TOKEN, RunFunction
+from tests.conftest import MEASURED, TOKEN, RunFunction
 from tests.facts.account import PROJECT
 from tests.facts.cloudevents_spec import CASES, broken_rules
 from tests.facts.strategies import any_bytes, attribute_texts, json_values, near_ids, uri_references, valid_attributes
@@ -48,7 +48,7 @@ MB: Final = 1 << 20
 
 @pytest.fixture(scope="module")
 def door_settings(lasting_simulator: Simulator) -> dict[str, str]:
-    return {"REAPER_API_ENDPOINT": lasting_simulator.url, "HW_AUTH_TOKEN": TOKEN, "THREADS": "16"}
+    return {"REAPER_API_ENDPOINT": lasting_simulator.url, "HW_AUTH_TOKEN": TOKEN, "THREADS": "16", **MEASURED}
 
 
 @pytest.fixture(scope="module")
@@ -550,16 +550,13 @@ def test_whatever_the_api_says_the_answer_is_whole(
 
 @pytest.mark.parametrize("depth", [50, 95, 99, 100, 101, 200, 500, 900, 970, 990, 5000])
 @pytest.mark.parametrize("mode", ["binary", "structured"])
-def test_an_api_that_nests_deeply_is_answered_for(
-    door: Running, lasting_simulator: Simulator, mode: Mode, depth: int
-) -> None:
+def test_an_api_that_nests_deeply_is_answered_for(door: Running, simulator: Simulator, mode: Mode, depth: int) -> None:
     """What can be read must be written again, deeper in the stack; what cannot be read is not an answer of this API."""
     body = b'{"backup_id": "x", "more": ' + b"[" * depth + b"]" * depth + b"}"
-    lasting_simulator.faults.replace([Fault(method="DELETE", status=200, body=body)])
+    simulator.fault(Fault(method="DELETE", status=200, body=body))
 
     answer = converse(door.url, in_mode(CORE, mode))
 
-    lasting_simulator.faults.replace()
     check_answer(answer)
     assert answer.status == (200 if depth < 100 else 503)
 

@@ -16,7 +16,7 @@ from simulator import AccessKey, Backup, Fault, Simulator
 from simulator.eventgrid import handed_on, nothing_taken
 from simulator.functiongraph import FunctionGraph, Run, key_headers, timer_event
 from simulator.processes import Running, run_function
-from tests.conftest import TOKEN, RunFunction
+from tests.conftest import MEASURED, TOKEN, RunFunction
 from tests.facts.account import BACKUP, INSTANCE, PROJECT
 from tests.facts.event_schemas import schema_faults
 from tests.wire.deliverer import DELETED, EXPIRED, FAILED, SKIPPED, expired_event, send
@@ -29,7 +29,7 @@ RESULTS: Final = "backup-reaper-results"
 @pytest.fixture
 def settings(simulator: Simulator) -> dict[str, str]:
     """What the function is configured with: no credential."""
-    return {"REAPER_PLATFORM": "functiongraph", "REAPER_API_ENDPOINT": simulator.url, "THREADS": "3"}
+    return {"REAPER_PLATFORM": "functiongraph", "REAPER_API_ENDPOINT": simulator.url, "THREADS": "3", **MEASURED}
 
 
 def with_channel(simulator: Simulator) -> dict[str, str]:

@@ -15,7 +15,7 @@ from function.events.planning import DUE, PING, PLANNED
 from function.tally import MAX_REPORTED
 from simulator import Fault, Simulator
 from simulator.processes import Running
-from tests.conftest import RunFunction
+from tests.conftest import MEASURED, RunFunction
 from tests.facts.account import INSTANCE, PROJECT
 from tests.facts.event_schemas import schema_faults
 from tests.facts.retained import OTHER_INSTANCE, POLICY, backup, fill, now
@@ -61,7 +61,7 @@ def planner(run: RunFunction, policies: Path, settings: Mapping[str, str]) -> Pl
     def run_planner(policy: str = POLICY, **more: str) -> Running:
         file = policies / f"{zlib.crc32(policy.encode())}.toml"
         file.write_text(policy)
-        return run({**settings, "REAPER_POLICY_FILE": str(file), **more}, target="plan_retention")
+        return run({**settings, **MEASURED, "REAPER_POLICY_FILE": str(file), **more}, target="plan_retention")
 
     return run_planner
 

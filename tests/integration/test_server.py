@@ -21,7 +21,7 @@ from function.body import send_and_discard
 from function.version import VERSION
 from simulator import Simulator
 from simulator.processes import FOREIGN, ROOT, Running, run_function
-from tests.conftest import TOKEN, RunFunction
+from tests.conftest import MEASURED, TOKEN, RunFunction
 from tests.wire.deliverer import DELETED, STRUCTURED, send
 from tests.wire.front_door import CANARY, VALID, binary, check_answer, chunks, converse, request
 
@@ -31,7 +31,12 @@ HELD_SECONDS: Final = 5.0  # at most, by a client: four for what it still sends,
 
 @pytest.fixture(scope="module")
 def small_settings(lasting_simulator: Simulator) -> dict[str, str]:
-    return {"REAPER_API_ENDPOINT": lasting_simulator.url, "HW_AUTH_TOKEN": TOKEN, "THREADS": str(TWO_THREADS)}
+    return {
+        "REAPER_API_ENDPOINT": lasting_simulator.url,
+        "HW_AUTH_TOKEN": TOKEN,
+        "THREADS": str(TWO_THREADS),
+        **MEASURED,
+    }
 
 
 @pytest.fixture(scope="module")

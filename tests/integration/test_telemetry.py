@@ -17,6 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from simulator import Simulator
 from simulator.processes import ROOT, Running, _free_port, _run
+from tests.conftest import MEASURED
 from tests.wire.deliverer import DELETED, deliver, expired_event
 
 PAGE: Final = (ROOT / "docs" / "monitoring.md").read_text()
@@ -95,6 +96,7 @@ def run_traced(endpoint: str, settings: Mapping[str, str], **more: str) -> Itera
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "PATH": str(bin_directory),
+        **MEASURED,
         **more,
     }
     with _run([bin_directory / command[0], *command[1:]], port, "/health", env, None) as running:

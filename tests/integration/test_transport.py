@@ -244,28 +244,36 @@ class TestAConnection:
         assert ended.is_set()
         assert len(listener.connections) == 2
 
-    @pytest.mark.parametrize("late", [ACCEPTED, b"x", None], ids=["an answer", "a byte", "its end"])
+    @pytest.mark.parametrize(
+        "interfere",
+        [
+            lambda connection: connection.send(ACCEPTED),
+            lambda connection: connection.send(b"x"),
+            lambda connection: connection.socket.shutdown(socket.SHUT_WR),
+            Connection.reset,
+        ],
+        ids=["an answer", "a byte", "its end", "a reset"],
+    )
     def test_over_which_something_comes_when_nothing_was_asked_is_not_used_again(
-        self, opened: Open, served: Served, late: bytes | None
+        self, opened: Open, served: Served, interfere: Serve
     ) -> None:
-        sent = threading.Event()
+        answered, interfered = threading.Event(), threading.Event()
 
         def answer(connection: Connection) -> None:
             connection.receive_head()
             connection.send(ACCEPTED)
-            connection.pause(0.1)
-            if late:
-                connection.send(late)
-            else:
-                connection.socket.shutdown(socket.SHUT_WR)
-            sent.set()
+            if connection.number == 0:
+                assert answered.wait(10)
+                interfere(connection)
+                interfered.set()
             connection.wait_until_left()
 
         listener = served(answer)
         url = plain_url(listener)
         transport = opened(url)
         ask(transport, url)
-        assert sent.wait(10)
+        answered.set()
+        assert interfered.wait(10)
 
         assert ask(transport, url).status == 202
 
