@@ -1,6 +1,7 @@
 """The harness: the simulator in this process on a real socket, the real function as processes of its own."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Final, Protocol
@@ -16,6 +17,9 @@ from simulator.processes import Running, run_function
 for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         del os.environ[_name]
+
+# Tests send Ctrl-C, which a shell has ignored by what it starts in the background, and by all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Coverage traces the processes that have this in their environment. To trace all would take a quarter of the time of
 # `make test`, and the unit tests reach most of the lines: it is given to the processes that run the others.

@@ -260,8 +260,8 @@ class TestPlan:
             running.send_signal(signal.SIGINT)
             _, errors = running.communicate(timeout=30)
 
-        assert running.returncode == 1
-        assert errors == "\nStopped. What was already deleted is gone; run plan to see what is left.\n"
+        stopped = "\nStopped. What was already deleted is gone; run plan to see what is left.\n"
+        assert (errors, running.returncode) == (stopped, 1)
 
     @pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "1970-12-31T23:59:59Z"])
     def test_of_a_moment_that_no_backup_knows_is_refused(

@@ -30,7 +30,7 @@ EXPIRED_BACKUPS: Final = 1000
 FUNCTIONS: Final = 2
 KILLS: Final = 5  # of each function
 PUMPS: Final = 16
-PATIENCE_SECONDS: Final = 100.0
+PATIENCE_SECONDS: Final = 200.0  # it takes 25 on two cores that do much else besides
 OUT_OF_REACH: Final = "0" * 32
 
 # What goes wrong with a deletion, each with a probability; what is left takes a while, as deletions do.
@@ -191,7 +191,7 @@ async def run_through(server: Server, fleet: Fleet, simulator: Simulator, events
             ]
             await asyncio.gather(*[at_moments(moments, glue, act) for moments, act in ends])
             while not await glue.is_idle():
-                assert time.monotonic() < began + PATIENCE_SECONDS
+                assert time.monotonic() < began + PATIENCE_SECONDS, (client.is_connected, glue)
                 await asyncio.sleep(0.05)
             seconds = time.monotonic() - began
             return Run(glue, seconds, await read_all(jetstream, RESULTS), await read_all(jetstream, DEAD_LETTERS))
@@ -201,6 +201,7 @@ async def run_through(server: Server, fleet: Fleet, simulator: Simulator, events
                 await client.close()
 
 
+@pytest.mark.timeout(300)
 def test_nothing_is_lost_while_functions_are_killed_and_cloud_and_broker_restart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
