@@ -21,7 +21,7 @@ for _name in list(os.environ):
 # Tests send Ctrl-C, which a shell has ignored by what it starts in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Coverage traces the processes that have this in their environment. To trace all would take a quarter of the time of
+# Coverage traces the processes that have this in their environment. To trace all would take a sixth of the time of
 # `make test`, and the unit tests reach most of the lines: it is given to the processes that run the others.
 MEASURED: Final = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
 if "PYTEST_XDIST_WORKER" in os.environ:  # the process that starts the workers has to hand it on
