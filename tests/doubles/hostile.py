@@ -11,7 +11,6 @@ import ssl
 import struct
 import threading
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -573,12 +572,15 @@ class Upstream:
         self.requests: list[Seen] = []
         self.listener = Listener(self._serve)
         self._elsewhere = elsewhere
-        self._done: dict[str, threading.Event] = defaultdict(threading.Event)
+        self._done: dict[str, threading.Event] = {}
         self.url = f"{'https' if certificate else 'http'}://{host}:{self.listener.port}"
 
     def done(self, backup_id: str) -> bool:
         """Wait until all that was to be sent about this backup is sent, and its connection closed unless it is kept."""
-        return self._done[backup_id].wait(10)
+        return self._about(backup_id).wait(10)
+
+    def _about(self, backup_id: str) -> threading.Event:
+        return self._done.setdefault(backup_id, threading.Event())  # in one step: two threads get the same one
 
     def seen(self, backup_id: str) -> list[Seen]:
         """The requests about this backup."""
@@ -614,5 +616,5 @@ class Upstream:
             if not keeps:
                 connection.close()
             if not accepts:  # the list is still to come
-                self._done[backup_id].set()
+                self._about(backup_id).set()
         return keeps
