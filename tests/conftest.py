@@ -18,7 +18,7 @@ for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         del os.environ[_name]
 
-# Tests send Ctrl-C, which a shell has ignored by what it starts in the background, and by all that this starts.
+# Tests send Ctrl-C. What a shell starts in the background ignores it, and so would all processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Coverage traces the processes that have this in their environment. To trace all would take a sixth of the time of

@@ -236,13 +236,7 @@ class TestPlan:
     def test_says_that_the_list_changed_while_it_was_read(
         self, account: Simulator, settings: Mapping[str, str], policy: Path
     ) -> None:
-        items = [{name: value for name, value in backup("b20", 20).to_json().items() if name != "project_id"}]
-        account.fault(
-            *(
-                Fault(method="GET", path="offset=0&", status=200, body={"backups": items, "total_count": count})
-                for count in (5, 6)
-            )
-        )
+        move_the_list(account)
 
         done = command("plan", "--policy", policy, env=settings)
 

@@ -76,7 +76,7 @@ def refused(**settings: str) -> str:
 
 
 def free_port() -> str:
-    """A port that is free, as the next ones are: below those that the system gives to other tests meanwhile."""
+    """A free port, with five free ones behind it. The system gives other tests ports from 32768 on."""
     while True:
         port = random.SystemRandom().randrange(15_000, 30_000)
         with ExitStack() as probes, suppress(OSError):
